@@ -1,0 +1,1 @@
+"""One module per stage: a batch in, a decision by the rules, state changes and outputs out."""

@@ -1,0 +1,169 @@
+"""The records that travel between stages, and their codecs.
+
+The canonical event is a CloudEvents 1.0 envelope in structured JSON, so that the history in `events` can be read by any
+CloudEvents client. Behind `normalize` its types are trusted.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+# Headers of derived records. Sequence: the offset of the event in its partition of `events`; appended: the time of that
+# append in milliseconds since the epoch. Both are decimal text, so that any client can read them.
+SEQ_HEADER = "plaudit-seq"
+APPENDED_HEADER = "plaudit-appended"
+# The identity of an event on `events`, so that dedupe needs not parse the payload: tenant NUL source NUL id.
+IDENTITY_HEADER = "plaudit-identity"
+TRACE_HEADER = "traceparent"
+# Topic-level choice of a source format, on records of `events.raw`.
+FORMAT_HEADER = "plaudit-format"
+TENANT_HEADER = "plaudit-tenant"
+
+ID_LENGTH_MAX = 256
+SOURCE_LENGTH_MAX = 512
+TYPE_LENGTH_MAX = 128
+ACTOR_LENGTH_MAX = 256
+DATA_BYTES_MAX = 256 * 1024
+DATA_DEPTH_MAX = 32
+FUTURE_MINUTES_MAX = 5
+
+COMMAND_PREFIX = "plaudit."
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A canonical event: one thing an actor of a tenant did, at an instant in UTC."""
+
+    specversion: Literal["1.0"]
+    id: str
+    source: str
+    type: str
+    subject: str
+    tenant: str
+    time: datetime
+    dataversion: str | None = None
+    traceparent: str | None = None
+    data: dict[str, Any] = {}
+
+    @property
+    def actor(self) -> str:
+        """The actor who earns: the envelope's subject."""
+        return self.subject
+
+
+class Transfer(msgspec.Struct, frozen=True, kw_only=True):
+    """An immutable movement of `amount` > 0 (smallest unit) from the debited to the credited account of one tenant."""
+
+    id: UUID
+    debit_account: str
+    credit_account: str
+    amount: int
+    currency: str
+    kind: str
+    cause: str
+    leg: int
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an event adds to one leaderboard: `window` is the first day of the window (`2026-11-16`) or `all`."""
+
+    board: str
+    window: str
+    points: int
+    split: str | None = None
+
+
+class Transaction(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one event posted: its transfers in order, and what they mean for leaderboards."""
+
+    tenant: str
+    actor: str
+    event_source: str
+    event_id: str
+    event_type: str
+    revision: int
+    occurred_at: datetime
+    transfers: tuple[Transfer, ...]
+    scores: tuple[Score, ...] = ()
+
+
+encode_json = msgspec.json.Encoder().encode
+decode_event = msgspec.json.Decoder(Event).decode
+decode_transaction = msgspec.json.Decoder(Transaction).decode
+
+
+def micros(instant: datetime) -> int:
+    """Return an aware instant in microseconds since the epoch."""
+    return (instant - EPOCH) // _MICROSECOND
+
+
+def from_millis(millis: int) -> datetime:
+    """Return the instant, in UTC, that lies `millis` milliseconds after the epoch."""
+    return EPOCH + timedelta(milliseconds=millis)
+
+
+def actor_key(tenant: str, actor: str) -> bytes:
+    """Return the key that every record about an actor carries. A tenant holds no `|`, so the first one separates."""
+    return f"{tenant}|{actor}".encode()
+
+
+def split_actor_key(key: bytes) -> tuple[str, str]:
+    """Return (tenant, actor) of a key made by `actor_key`."""
+    tenant, _, actor = key.decode().partition("|")
+    return tenant, actor
+
+
+def identity(tenant: str, source: str, event_id: str) -> bytes:
+    """Return what makes an event the same event. NUL can't occur in any part, so no two identities are equal by chance."""
+    return f"{tenant}\0{source}\0{event_id}".encode()
+
+
+def transfer_id(event_identity: bytes, leg: int) -> UUID:
+    """Return a transfer's id: a function of the event and the transfer's place in it, so a repeat has the same id.
+
+    A version 8 UUID (RFC 9562) of the first 128 bits of BLAKE2b.
+    """
+    digest = blake2b(event_identity + leg.to_bytes(4, "big"), digest_size=16, person=b"plaudit-transfer").digest()
+    number = int.from_bytes(digest, "big")
+    number = (number & ~(0xF << 76) | (0x8 << 76)) & ~(0x3 << 62) | (0x2 << 62)
+    return UUID(int=number)
+
+
+def header(headers: Iterable[tuple[str, bytes]], name: str) -> bytes | None:
+    """Return the first header of that name, or None."""
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
+
+
+def derived_headers(seq: int, appended_ms: int, traceparent: bytes | None = None) -> Headers:
+    """Return the headers that every record derived from the event at `seq` carries."""
+    base = ((SEQ_HEADER, b"%d" % seq), (APPENDED_HEADER, b"%d" % appended_ms))
+    return base if traceparent is None else (*base, (TRACE_HEADER, traceparent))
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and why a record was refused. The record's value itself travels unchanged beside it."""
+
+    reason: str
+    message: str
+    stage: str
+    topic: str
+    partition: int
+    offset: int
+    time: datetime
+    attempts: int
+
+    def headers(self) -> Headers:
+        """Return the dead letter's headers; every value is text."""
+        fields: Mapping[str, object] = msgspec.structs.asdict(self) | {"time": self.time.isoformat()}
+        return tuple((f"plaudit-{name}", str(value).encode()) for name, value in fields.items())

@@ -1,0 +1,1 @@
+"""One module per changelog-backed table: its name, key, value and fold."""

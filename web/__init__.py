@@ -1,0 +1,1 @@
+"""HTTP: the web views of workers."""
