@@ -1,0 +1,1 @@
+"""Tests of what rules, folds and codecs do, without anything outside."""
