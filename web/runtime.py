@@ -1,0 +1,69 @@
+"""What the worker's web views ask of the worker they run in. Nothing here knows Faust, a broker or a disk.
+
+A worker owns some partitions of its stage. A partition's state may be read once it is recovered; until then every
+answer from it would be a wrong number, so the views say how far the recovery is instead.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from pipeline.recordbatch.model import TableView
+
+
+class PartitionStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an assigned partition is.
+
+    `recovered` and `target` count records of the partition's changelogs (sum over the stage's tables) and are equal
+    once `state` is `ready`; `lag` counts the records of the source topic that are appended but not yet acknowledged.
+    """
+
+    partition: int
+    state: Literal["recovering", "ready"]
+    recovered: int
+    target: int
+    lag: int
+
+
+class Runtime(Protocol):
+    """The worker as its web views see it. All methods answer at once, from memory, and are called on the event loop."""
+
+    @property
+    def stage(self) -> str:
+        """The name of the stage that this worker runs."""
+        ...
+
+    def partitions(self) -> int:
+        """Return the number of partitions of the stage, those of other workers included."""
+        ...
+
+    def partition_for(self, key: bytes) -> int:
+        """Return the partition that records with this key go to (murmur2, as Kafka's own partitioner)."""
+        ...
+
+    def status(self) -> Sequence[PartitionStatus]:
+        """Return the state of each partition that is assigned to this worker, by number."""
+        ...
+
+    def owner(self, partition: int) -> str | None:
+        """Return the base URL (`http://host:port`) of the worker that owns a partition, also when it is this one.
+
+        None while nobody is known to own it, as in a rebalance.
+        """
+        ...
+
+    def view(self, table: str, partition: int) -> TableView:
+        """Return a partition's shard of a table.
+
+        Raises:
+            KeyError: this worker does not own the partition, or it is not recovered.
+        """
+        ...
+
+    def unready(self) -> Sequence[str]:
+        """Return why the worker can't do its work now, one reason a line for people; empty when it can.
+
+        Reasons are: no assignment yet, partitions that are not recovered, a sink or the broker that does not answer.
+        """
+        ...
