@@ -1,0 +1,135 @@
+"""A Faust consumer whose messages are runs and whose commits are exact.
+
+The stock consumer commits past messages that are still in flight, crawls over offset gaps, and counts a failed commit as
+done (faust-streaming#606, robinhood/faust#625, faust-streaming#316). Here a partition's committable offset is the end of
+the longest finished prefix of what was delivered, and nothing else.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage, Message
+from mode.utils.futures import notify
+
+from pipeline import metrics
+from pipeline.logs import get_logger
+from pipeline.recordbatch.model import Record, Run
+
+log = get_logger(__name__)
+
+
+class InFlight:
+    """The delivered and not yet finished messages of one partition, oldest first."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Any] = deque()
+        self._committable: int | None = None
+
+    def deliver(self, message: Any) -> None:
+        """Remember a message; its `offset` is the last one of its run, its `acked` tells when it is finished."""
+        self._messages.append(message)
+
+    def committable(self) -> int | None:
+        """Return the offset after the longest finished prefix; None while nothing has finished."""
+        while self._messages and self._messages[0].acked:
+            self._committable = self._messages.popleft().offset + 1
+        return self._committable
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, which survives a commit that the broker refuses or can't be reached for."""
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        mine = {driver.ensure_aiokafka_TP(tp): driver.OffsetAndMetadata(o, "") for tp, o in offsets.items()}
+        try:
+            await self._ensure_consumer().commit(mine)
+        except KafkaError as error:
+            # The stock thread stops the worker here. A commit only saves work after a restart: the next one covers it.
+            metrics.COMMIT_FAILURES.labels(self.app.stage_name).inc()
+            log.warning("commit failed; the next one covers it", error=repr(error))
+            return False
+        return True
+
+
+class Consumer(driver.Consumer):
+    """One Faust message is one run of records of one partition."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_flight: dict[TP, InFlight] = {}
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _to_message(self, tp: TP, record: Sequence[Record]) -> ConsumerMessage:
+        last = record[-1]
+        message = ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            0,
+            (),
+            None,
+            Run(tp.topic, tp.partition, record),
+            None,
+            0,
+            0,
+            tp,
+            # Faust silently drops messages of another generation.
+            generation_id=self.app.consumer_generation_id,
+        )
+        self._in_flight.setdefault(tp, InFlight()).deliver(message)
+        return message
+
+    def ack(self, message: Message) -> bool:
+        """Mark a run as finished: everything it caused is durable. Returns False when it was marked before."""
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        self._n_acked += 1
+        notify(self._waiting_for_ack)
+        return True
+
+    def abandon(self, message: Message) -> None:
+        """Give up a run without marking it finished: its partition belongs to another worker now."""
+        self._unacked_messages.discard(message)
+        notify(self._waiting_for_ack)
+
+    def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterator[TP]:
+        return (tp for tp in self._in_flight if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._in_flight[tp].committable()
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Gaps between offsets (transaction markers, compaction) need no bookkeeping here."""
+
+    async def perform_seek(self) -> None:
+        # What was in flight will be fetched again from the committed offset.
+        self._in_flight.clear()
+        await super().perform_seek()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._in_flight.pop(tp, None)
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002, ARG002 - Faust's signature
+        assigned = self.assignment()
+        mine = {tp: offset for tp, offset in offsets.items() if tp in assigned}
+        if not mine or not await self._commit(mine):
+            return False
+        self._committed_offset.update(mine)
+        self.app.monitor.on_tp_commit(mine)
+        return True
+
+
+class Transport(driver.Transport):
+    """Faust's Kafka transport with this module's consumer."""
+
+    Consumer = Consumer

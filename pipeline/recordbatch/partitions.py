@@ -1,0 +1,130 @@
+"""What a worker owns: for each assigned partition its shards, and how far their recovery is."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import rocksdict
+
+from pipeline import metrics
+from pipeline.errors import TransientError
+from pipeline.logs import get_logger
+from pipeline.recordbatch.model import StageCore, TableView
+from pipeline.recordbatch.recovery import recover
+from pipeline.recordbatch.shards import Log, Shard, TableSpec, shard_path
+from pipeline.recordbatch.store import ShardStore, StoreOptions
+
+log = get_logger(__name__)
+
+_RETRY_DELAY_S = 0.5
+
+
+class OwnedPartition:
+    """An assigned partition of the stage's source topic."""
+
+    def __init__(self, number: int, shards: dict[str, Shard]) -> None:
+        self.number = number
+        self.shards = shards
+        self.ready = False
+        self.fenced = False
+        self.lock = asyncio.Lock()  # runs of a partition are processed one after the other
+        self._start = {name: shard.position for name, shard in shards.items()}
+
+    @property
+    def target(self) -> int:
+        """Changelog records that had to be read when the partition was opened."""
+        return sum(max(0, shard.fence + 1 - self._start[name]) for name, shard in self.shards.items())
+
+    @property
+    def recovered(self) -> int:
+        """Changelog records that have been read of them."""
+        return min(self.target, sum(max(0, s.position - self._start[name]) for name, s in self.shards.items()))
+
+
+class Partitions:
+    """Opens, recovers and closes the partitions of one stage on one worker."""
+
+    def __init__(
+        self,
+        core: StageCore,
+        broker: str,
+        folder: Path,
+        tables: Sequence[TableSpec],
+        changelogs: dict[str, str],
+        store_options: StoreOptions,
+        stage: str,
+    ) -> None:
+        self._core = core
+        self._broker = broker
+        self._folder = folder
+        self._tables = tables
+        self._changelogs = changelogs
+        self._stage = stage
+        self._cache = rocksdict.Cache(store_options.cache_bytes)
+        self._options = store_options.build(self._cache)
+        self.owned: dict[int, OwnedPartition] = {}
+
+    async def assign(self, numbers: Iterable[int], log_: Log) -> None:
+        """Own exactly these partitions: close what went, open and recover what came or was fenced.
+
+        A partition that stays keeps its state. Returns once all are ready; waits for the broker as long as it takes.
+        """
+        wanted = set(numbers)
+        for number in list(self.owned):
+            if number not in wanted or self.owned[number].fenced or not self.owned[number].ready:
+                self.close(number)
+        fresh = [self._open(number) for number in sorted(wanted - self.owned.keys())]
+        if not fresh:
+            return
+        self._count()
+        await self._recover(fresh, log_)
+        for partition in fresh:
+            shards: dict[str, TableView] = dict(partition.shards)
+            await asyncio.to_thread(self._core.partition_opened, partition.number, shards)
+            partition.ready = True
+        log.info("partitions ready", stage=self._stage, partitions=sorted(self.owned))
+
+    async def _recover(self, fresh: Sequence[OwnedPartition], log_: Log) -> None:
+        shards = [shard for partition in fresh for shard in partition.shards.values()]
+        while True:
+            try:
+                # A fence that is raised again after a failure is one more record, no harm.
+                await asyncio.gather(*(shard.raise_fence(log_) for shard in shards))
+                await recover(self._broker, shards, lambda: self._report(fresh))
+            except TransientError as error:
+                log.warning("recovery waits for the broker", stage=self._stage, why=str(error))
+                await asyncio.sleep(_RETRY_DELAY_S)
+            else:
+                return
+
+    def _open(self, number: int) -> OwnedPartition:
+        shards = {}
+        for table in self._tables:
+            store = ShardStore(shard_path(self._folder, table.name, number), self._options, table.retention_days)
+            shards[table.name] = Shard(self._changelogs[table.name], number, store)
+        partition = self.owned[number] = OwnedPartition(number, shards)
+        return partition
+
+    def close(self, number: int) -> None:
+        """Give a partition up; its disk stays, for the case that it comes back."""
+        partition = self.owned.pop(number)
+        if partition.ready:
+            self._core.partition_closed(number)
+        for shard in partition.shards.values():
+            shard.store.close()
+        self._count()
+
+    def close_all(self) -> None:
+        """Give all partitions up, when the worker stops."""
+        for number in list(self.owned):
+            self.close(number)
+
+    def _count(self) -> None:
+        metrics.PARTITIONS_OWNED.labels(self._stage).set(len(self.owned))
+        metrics.REBALANCES.labels(self._stage).inc()
+
+    def _report(self, fresh: Sequence[OwnedPartition]) -> None:
+        for partition in fresh:
+            for name, shard in partition.shards.items():
+                remaining = max(0, shard.fence + 1 - shard.position)
+                metrics.RECOVERY_REMAINING_RECORDS.labels(self._stage, name, str(partition.number)).set(remaining)
