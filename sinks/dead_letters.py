@@ -17,7 +17,7 @@ ATTEMPTS_DIGITS_MAX = 6
 _OWN_HEADERS = frozenset(f"plaudit-{name}" for name in (*DeadLetter.__struct_fields__, "key"))
 
 
-def dead_letter(  # noqa: PLR0913, PLR0917  # each says one thing, and callers are few
+def dead_letter(
     effects: Effects,
     topic: str,
     run: Run,
@@ -59,7 +59,7 @@ def _original(record: Record) -> Headers:
 
 def _attempts_before(record: Record) -> int:
     for name, value in record.headers:
-        if name == ATTEMPTS_HEADER and value is not None and value.isdigit() and len(value) <= ATTEMPTS_DIGITS_MAX:
+        if name == ATTEMPTS_HEADER and value.isdigit() and len(value) <= ATTEMPTS_DIGITS_MAX:
             return int(value)
     return 0
 
