@@ -1,0 +1,1 @@
+"""Broker and database without an installation: real servers from wheels, that never outlive their parent."""
