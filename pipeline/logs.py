@@ -14,8 +14,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 HIDDEN = "***"
 # Fields whose value is a secret, whatever they are part of.
 _SECRET_FIELD = re.compile(r"password|secret|token|authorization|api_?key|credential", re.IGNORECASE)
-# The password inside a URL: scheme://name:password@host. Everything up to the last @ before the path, since an unescaped @
-# in a password is a common mistake and must not uncover the rest of it.
+# The password inside a URL: scheme://name:password@host. Up to the last @ before the path, since an unescaped @ in a
+# password is a common mistake and must not uncover the rest of it.
 _URL_PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):[^\s/]*@")
 # What libraries report at `info` is about their own insides.
 _CHATTY = ("aiokafka", "alembic", "asyncio", "faust", "kafka", "mode", "sqlalchemy")
@@ -69,18 +69,23 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
+def without_passwords(text: str) -> str:
+    """Return a text with the password of every URL in it hidden."""
+    return _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", text) if "://" in text else text
+
+
 def hide_secrets(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
     """Replace the value of secret fields, and passwords inside URLs anywhere in a text."""
     for name, value in fields.items():
         if _SECRET_FIELD.search(name):
             fields[name] = HIDDEN
         elif isinstance(value, str):
-            if "://" in value:
-                fields[name] = _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", value)
+            fields[name] = without_passwords(value)
         elif not isinstance(value, (bool, int, float, type(None))):
             text = str(value)
-            if "://" in text:
-                fields[name] = _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", text)
+            hidden = without_passwords(text)
+            if hidden != text:
+                fields[name] = hidden
     return fields
 
 
@@ -91,4 +96,3 @@ def _renderer(form: Literal["json", "console"]) -> list[Processor]:
             structlog.processors.JSONRenderer(),  # ASCII only: no text of an event can break a line or the encoding
         ]
     return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")]
-

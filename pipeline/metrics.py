@@ -22,8 +22,8 @@ BUILD = Info("plaudit_build", "The release that this process runs.")
 # Worry when the rate of a stage falls to zero while its lag grows, or when `duplicate` rises against its usual share.
 STAGE_RECORDS = Counter("plaudit_stage_records", "Records a stage has finished with, by outcome.", ("stage", "outcome"))
 
-# Seconds that one batch spent in one step (see STEPS). Worry when `deliver` (the database) or `produce`, `changelog` (the
-# broker) grows while the batches do not.
+# Seconds that one batch spent in one step (see STEPS). Worry when `deliver` (the database) or `produce`, `changelog`
+# (the broker) grows while the batches do not.
 STAGE_BATCH_SECONDS = Histogram(
     "plaudit_stage_batch_seconds", "Seconds of one batch in one step.", ("stage", "step"), buckets=_SECONDS
 )
@@ -61,19 +61,20 @@ PRODUCE_RETRIES = Counter("plaudit_produce_retries", "Produce requests that had 
 # Records refused for good. Worry about any rise: somebody's events do not count. `plaudit dlq list` shows them.
 DEAD_LETTERS = Counter("plaudit_dead_letters", "Records refused for good, by reason.", ("stage", "reason"))
 
-# Commits of offsets that the broker did not take. A few accompany every rebalance (the work is done again, without a second
-# effect). Worry when they go on without one.
+# Commits of offsets that the broker did not take. A few accompany every rebalance (the work is done again, without a
+# second effect). Worry when they go on without one.
 COMMIT_FAILURES = Counter("plaudit_commit_failures", "Commits of offsets that failed.", ("stage",))
 
-# Times that a worker found another writer on its changelog and stopped using its disk. One after a long pause of a machine
-# is the fence at work. Worry when it repeats: two workers share a name or a table folder.
+# Times that a worker found another writer on its changelog and stopped using its disk. One after a long pause of a
+# machine is the fence at work. Worry when it repeats: two workers share a name or a table folder.
 FENCED = Counter("plaudit_fenced", "Times that this worker found another writer on its changelog.", ("stage",))
 
-# Partitions assigned to, or taken from, this worker. Worry when it rises steadily: workers come and go, look at their logs.
+# Partitions assigned to, or taken from, this worker. Worry when it rises steadily: workers come and go, look at their
+# logs.
 REBALANCES = Counter("plaudit_rebalances", "Assignments of partitions to this worker.", ("stage",))
 
-# Seconds that match waited to be sure of the economy in force. Worry when it is more than the economy margin: a worker does
-# not follow `economies`, and events wait for it.
+# Seconds that match waited to be sure of the economy in force. Worry when it is more than the economy margin: a
+# worker does not follow `economies`, and events wait for it.
 ECONOMY_WAIT_SECONDS = Histogram(
     "plaudit_economy_wait_seconds", "Seconds waited for the economies to be known.", ("stage",), buckets=_SECONDS
 )

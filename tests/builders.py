@@ -76,7 +76,8 @@ def transaction(**changes: Any) -> Transaction:
 
 def score(**changes: Any) -> Score:
     """Return a contribution of 10 points to a weekly board."""
-    return Score(**{"board": "weekly", "window": "2026-11-16", "points": 10} | changes)
+    fields: dict[str, Any] = {"board": "weekly", "window": "2026-11-16", "points": 10}
+    return Score(**fields | changes)
 
 
 def key(tenant: str = TENANT, actor: str = ACTOR) -> bytes:

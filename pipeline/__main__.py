@@ -1,0 +1,103 @@
+"""The command line: lists the commands, runs one, and turns a user's mistake into one message.
+
+Commands are imported when they are run, so that `plaudit --help` does not wait for libraries that it needs not.
+Exit codes: 0 success, 1 what was asked could not be done, 2 it was asked in the wrong way.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from pipeline.version import VERSION
+
+
+class Command(NamedTuple):
+    """A command: its word, where it is (a Typer application or a plain function), and its line in `plaudit --help`."""
+
+    word: str
+    module: str
+    attribute: str
+    summary: str
+    panel: str
+
+
+_RUN, _SET_UP, _DATA, _LOOK = "Run", "Set up", "Bring in", "Look"
+
+COMMANDS = (
+    Command("settings", "pipeline.commands.settings", "settings", "List all settings, with their values.", _SET_UP),
+)
+
+_root = typer.Typer(
+    name="plaudit",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `plaudit` with `arguments`, by default the process's; ends in `SystemExit`."""
+    try:
+        _root(args=arguments, prog_name="plaudit")
+    except Exception as error:
+        # The edge of the program: what a user can mend becomes a message; anything else is our defect and is shown whole.
+        from pipeline.commands.mistakes import explanation  # noqa: PLC0415 - needed on this path only
+
+        message = explanation(error)
+        if message is None:
+            raise
+        typer.echo(f"plaudit: {message}", err=True)
+        sys.exit(1)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"plaudit {VERSION}")
+        raise typer.Exit
+
+
+@_root.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the release.")
+    ] = False,
+) -> None:
+    """Turn what people do into points, levels and leaderboards, with a ledger that can be audited.
+
+    Start with `plaudit demo`. Settings are environment variables: `plaudit settings`.
+    """
+
+
+def _runner(command: Command) -> Callable[[typer.Context], None]:
+    def run(context: typer.Context) -> None:
+        target: Any = getattr(importlib.import_module(command.module), command.attribute)
+        application = target if isinstance(target, typer.Typer) else _application(target)
+        # The command parses its own arguments: it ends in SystemExit, as the root does.
+        typer.main.get_command(application).main(args=context.args, prog_name=f"plaudit {command.word}")
+
+    run.__doc__ = command.summary
+    return run
+
+
+def _application(function: Callable[..., None]) -> typer.Typer:
+    application = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+    application.command()(function)
+    return application
+
+
+for _command in COMMANDS:
+    _root.command(
+        _command.word,
+        rich_help_panel=_command.panel,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(_runner(_command))
+
+
+if __name__ == "__main__":
+    main()

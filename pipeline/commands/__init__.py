@@ -1,0 +1,1 @@
+"""One module per command of `plaudit`; `pipeline.__main__` lists them."""
