@@ -1,0 +1,134 @@
+"""The stage `leaderboards`: folds the scores of transactions into the table `boards` and its order in memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated
+
+import msgspec
+
+from pipeline.errors import PoisonEvent, Reason
+from pipeline.events import SEQ_HEADER, Score, header, micros
+from pipeline.recordbatch.model import Effects, Record, Run, StageCore, TableView
+from pipeline.topology import BOARDS, LEADERBOARDS
+from rules.periods import ALL
+from sinks.dead_letters import dead_letter
+from tables.board_batch import BoardBatch, Contribution
+from tables.board_shards import BoardName, BoardShard, BoardShards
+from tables.boards import board_key, is_board_key
+
+
+class ScoredTransaction(msgspec.Struct, frozen=True, gc=False):
+    """The part of a `Transaction` that leaderboards need; transfers are skipped without being decoded."""
+
+    tenant: str
+    actor: str
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    scores: tuple[Score, ...] = ()
+
+
+@dataclass(slots=True)
+class _Scored:
+    """A record that could be read, and what it brings."""
+
+    record: Record
+    seq: int
+    transaction: ScoredTransaction
+    contributions: tuple[Contribution, ...]
+
+
+class LeaderboardsStage(StageCore):
+    """Keeps the scores of every window, and of each board the newest `windows_kept` + 1 windows.
+
+    Which windows a shard keeps follows from its own records alone: once it has seen more windows of a board than it
+    keeps, the oldest expires for good. A late event for a window that is kept corrects it; one for an expired window is
+    ignored there and counted as `window_expired`.
+    """
+
+    def __init__(self, *, dead_letters: str, windows_kept: int, shards: BoardShards) -> None:
+        """Keep the order of the boards in `shards`; `dead_letters` is the full name of that topic."""
+        self._dead_letters = dead_letters
+        self._windows_kept = windows_kept
+        self._shards = shards
+        self._batches: dict[int, BoardBatch] = {}
+
+    def partition_opened(self, partition: int, tables: dict[str, TableView]) -> None:
+        """Rebuild the partition's order from its rows."""
+        self._shards.open(partition, BoardShard.recovered(tables[BOARDS.name]))
+
+    def partition_closed(self, partition: int) -> None:
+        """Forget the partition's order."""
+        self._shards.close(partition)
+        self._batches.pop(partition, None)
+
+    def process(self, run: Run, tables: dict[str, TableView]) -> Effects:
+        """Fold the scores of a run's transactions into their rows."""
+        effects = Effects(run.partition)
+        scored = list(self._readable(run, effects))
+        batch = BoardBatch(self._shards[run.partition], self._windows_kept, tables[BOARDS.name])
+        batch.read({contribution.key for entry in scored for contribution in entry.contributions})
+        for entry in scored:
+            try:
+                effects.count(batch.add(entry.contributions, micros(entry.transaction.occurred_at), entry.seq))
+            except PoisonEvent as poison:
+                self._refuse(effects, run, entry.record, poison, entry.transaction.tenant)
+        batch.finish(effects)
+        self._batches[run.partition] = batch
+        return effects
+
+    def applied(self, run: Run, effects: Effects) -> None:
+        """Bring the order in memory to where the rows are."""
+        self._batches.pop(run.partition).apply()
+
+    def _readable(self, run: Run, effects: Effects) -> Iterator[_Scored]:
+        for record in run.records:
+            tenant = None
+            try:
+                seq, transaction = _sequence(record), _transaction(record)
+                tenant = transaction.tenant
+                yield _Scored(record, seq, transaction, _contributions(transaction))
+            except PoisonEvent as poison:
+                self._refuse(effects, run, record, poison, tenant)
+
+    def _refuse(self, effects: Effects, run: Run, record: Record, poison: PoisonEvent, tenant: str | None) -> None:
+        dead_letter(effects, self._dead_letters, run, record, LEADERBOARDS.name, poison.reason, poison.message, tenant)
+
+
+_decode = msgspec.json.Decoder(ScoredTransaction).decode
+
+
+def _sequence(record: Record) -> int:
+    text = header(record.headers, SEQ_HEADER)
+    if text is None or not text.isdigit():
+        raise PoisonEvent(Reason.INVALID_RECORD, f"header {SEQ_HEADER} is missing or no number")
+    return int(text)
+
+
+def _transaction(record: Record) -> ScoredTransaction:
+    if record.value is None:
+        raise PoisonEvent(Reason.INVALID_RECORD, "the transaction is empty")
+    try:
+        return _decode(record.value)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise PoisonEvent(Reason.INVALID_RECORD, f"not a transaction: {error}") from error
+
+
+def _contributions(transaction: ScoredTransaction) -> tuple[Contribution, ...]:
+    """Return what a transaction brings, one entry for each row, so that its sequence marks all of it as done."""
+    merged: dict[bytes, Contribution] = {}
+    for score in transaction.scores:
+        key = board_key(transaction.tenant, score.board, score.window, score.split, transaction.actor)
+        if not is_board_key(key) or not _is_window(score.window):
+            raise PoisonEvent(Reason.INVALID_RECORD, f"a score of board {score.board!r} has an impossible key")
+        points = score.points + (merged[key].points if key in merged else 0)
+        merged[key] = Contribution(key, BoardName(transaction.tenant, score.board), score.window, points)
+    return tuple(merged.values())
+
+
+def _is_window(window: str) -> bool:
+    if window == ALL:
+        return True
+    try:
+        return date.fromisoformat(window).isoformat() == window
+    except ValueError:
+        return False

@@ -1,0 +1,137 @@
+"""One batch of contributions to leaderboards: rows read once, folded, written once; the order in memory follows."""
+
+from collections.abc import Collection, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from pipeline.recordbatch.model import Effects, TableView
+from pipeline.topology import BOARDS
+from rules.periods import ALL
+from tables.board_shards import BoardName, BoardShard, Move
+from tables.boards import (
+    Expiry,
+    Standing,
+    decode_standing,
+    encode,
+    expiry_key,
+    fold,
+    split_board_key,
+    window_prefix,
+)
+from tables.order_index import place_of
+
+# Rows of expired windows that one batch deletes, so that the end of a window in which a million actors scored does not
+# hold up a batch. They are out of sight from the moment at which the window expires.
+DELETIONS_MAX = 2_000
+
+
+class Contribution(NamedTuple):
+    """What one event adds to one row."""
+
+    key: bytes
+    name: BoardName
+    window: str
+    points: int
+
+
+class BoardBatch:
+    """The work of one run on one shard. The shard itself stays as it is until `apply`."""
+
+    def __init__(self, shard: BoardShard, windows_kept: int, view: TableView) -> None:
+        """Begin a batch; of each board the newest `windows_kept` + 1 windows are kept."""
+        self._shard = shard
+        self._windows_max = windows_kept + 1
+        self._view = view
+        self._before: dict[bytes, Standing | None] = {}
+        self._now: dict[bytes, Standing | None] = {}
+        self._windows: dict[BoardName, set[str]] = {}
+        self._expiries: dict[BoardName, Expiry] = {}
+        self._emptied = 0
+        self._seq = -1
+        self._moves: dict[bytes, Move] = {}
+
+    def read(self, keys: Collection[bytes]) -> None:
+        """Read the rows that the batch will touch."""
+        wanted = list(keys)
+        payloads = self._view.get_many(wanted)
+        self._before = {
+            key: None if payload is None else decode_standing(payload)
+            for key, payload in zip(wanted, payloads, strict=True)
+        }
+        self._now = dict(self._before)
+
+    def add(self, contributions: Sequence[Contribution], event_time: int, seq: int) -> str:
+        """Fold all of an event's contributions, or none. Return what became of it, for the counts.
+
+        Raises:
+            PoisonEvent: a score would leave its range; nothing was changed.
+        """
+        self._seq = max(self._seq, seq)
+        folded = [(entry, fold(self._now[entry.key], entry.points, event_time, seq)) for entry in contributions]
+        changed = [(entry, standing) for entry, standing in folded if standing is not self._now[entry.key]]
+        expired = False
+        for entry, standing in changed:
+            if self._admits(entry.name, entry.window, seq):
+                self._now[entry.key] = standing
+            else:
+                expired = True
+        if expired:
+            return "window_expired"
+        return "accepted" if changed or not contributions else "redelivered"
+
+    def finish(self, effects: Effects) -> None:
+        """Add the changed rows to `effects`, and the deletion of some that have expired."""
+        for key, standing in self._now.items():
+            before = self._before[key]
+            if standing is None or standing is before:
+                continue
+            actor = key[key.rindex(0) + 1 :]
+            old = None if before is None else place_of(before.score, before.reached, actor)
+            self._moves[key] = Move(old, place_of(standing.score, standing.reached, actor))
+            effects.put(BOARDS.name, key, encode(standing), standing.seq)
+        for name, expiry in self._expiries.items():
+            effects.put(BOARDS.name, expiry_key(*name), encode(expiry), expiry.seq)
+        self._delete_expired(effects)
+
+    def apply(self) -> None:
+        """Bring the shard to where its rows are now; called once they are on disk."""
+        shard = self._shard
+        for key, move in self._moves.items():
+            shard.move(split_board_key(key), move)
+        del shard.doomed[: self._emptied]
+        for name, expiry in self._expiries.items():
+            shard.expire(name, expiry.through)
+
+    def _admits(self, name: BoardName, window: str, seq: int) -> bool:
+        """Return whether a window counts. One that is new may make the oldest expire, which may be itself."""
+        if window == ALL:
+            return True
+        windows = self._windows.get(name)
+        if windows is None:
+            windows = self._windows[name] = self._shard.dated_windows(name)
+        if window in windows:
+            return True
+        expiry = self._expiries.get(name)
+        if window <= (self._shard.expired_through(name) if expiry is None else expiry.through):
+            return False
+        windows.add(window)
+        while len(windows) > self._windows_max:
+            oldest = min(windows)
+            windows.remove(oldest)
+            self._expiries[name] = Expiry(1, oldest, seq)
+        return window in windows
+
+    def _delete_expired(self, effects: Effects) -> None:
+        """Delete rows of windows that expired in earlier batches, at most `DELETIONS_MAX`."""
+        if self._seq < 0:
+            return
+        left = DELETIONS_MAX
+        for name, window in self._shard.doomed:
+            rows = list(islice(self._view.items(window_prefix(*name, window)), left))
+            for key, payload in rows:
+                # Above the row's own sequence, even if an old run is delivered again: in recovery the higher one wins.
+                effects.put(BOARDS.name, key, None, max(self._seq, decode_standing(payload).seq + 1))
+            left -= len(rows)
+            if left == 0:
+                return
+            self._emptied += 1
