@@ -101,6 +101,7 @@ class BatchApp(faust.App):
             broker=[URL(f"kafka://{address}") for address in options.broker.split(",")],
             autodiscover=False,
             store="memory://",
+            datadir=str(options.folder),
             topic_allow_declare=False,  # `plaudit topics create` declares; workers never do
             topic_disable_leader=True,
             ConsumerScheduler=run_scheduler(options.records_max, options.bytes_max),
@@ -151,6 +152,7 @@ class StageWorker:
             core, options.broker, options.folder, options.tables, options.changelogs, options.store, options.stage
         )
         self.failed: BaseException | None = None
+        self.opened = False
         self._opening = asyncio.Lock()
         self._slots = asyncio.Semaphore(_RUNS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -187,6 +189,7 @@ class StageWorker:
             if self._watching is None:
                 await self._start()
             await self.partitions.assign(numbers, self.producer)
+            self.opened = True
 
     async def submit(self, event: Any) -> None:
         """Take a run; returns as soon as a slot is free, so that partitions overlap. Order within a partition is kept."""

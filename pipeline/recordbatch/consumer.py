@@ -100,6 +100,11 @@ class Consumer(driver.Consumer):
         self._unacked_messages.discard(message)
         notify(self._waiting_for_ack)
 
+    def processed(self, tp: TP) -> int | None:
+        """Return the offset up to which everything is finished, exclusive; None before anything is known."""
+        finished = self._in_flight[tp].committable() if tp in self._in_flight else None
+        return self._committed_offset[tp] if finished is None else finished
+
     def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterator[TP]:
         return (tp for tp in self._in_flight if topics is None or tp in topics or tp.topic in topics)
 

@@ -1,0 +1,91 @@
+"""What a worker tells about itself: its partitions, their recovery and lag, who owns the others, and why it is not ready."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from aiokafka.partitioner import murmur2
+from faust.types import TP
+
+from pipeline.recordbatch.app import BatchApp
+from pipeline.recordbatch.model import TableView
+from pipeline.recordbatch.partitions import OwnedPartition
+
+
+class OwnedStatus(NamedTuple):
+    """How far an assigned partition is; `recovered` and `target` count changelog records, `lag` source records."""
+
+    partition: int
+    state: Literal["recovering", "ready"]
+    recovered: int
+    target: int
+    lag: int
+
+
+class WorkerRuntime:
+    """Answers from memory, on the event loop."""
+
+    def __init__(self, app: BatchApp, partitions: int) -> None:
+        self._app = app
+        self._partitions = partitions
+
+    @property
+    def stage(self) -> str:
+        """The name of the stage that this worker runs."""
+        return self._app.stage_name
+
+    def partitions(self) -> int:
+        """Return the number of partitions of the stage, those of other workers included."""
+        return self._partitions
+
+    def partition_for(self, key: bytes) -> int:
+        """Return the partition that records with this key go to, as Kafka's own partitioner has it."""
+        number: int = (murmur2(key) & 0x7FFFFFFF) % self._partitions
+        return number
+
+    def status(self) -> Sequence[OwnedStatus]:
+        """Return the state of each assigned partition, by number."""
+        owned = self._app.worker.partitions.owned
+        return [self._status(owned[number]) for number in sorted(owned)]
+
+    def _status(self, partition: OwnedPartition) -> OwnedStatus:
+        serving = partition.ready and not partition.fenced
+        return OwnedStatus(
+            partition=partition.number,
+            state="ready" if serving else "recovering",
+            recovered=partition.recovered,
+            target=partition.target,
+            lag=self._lag(partition.number),
+        )
+
+    def _lag(self, number: int) -> int:
+        tp = TP(self._app.options.source, number)
+        consumer = self._app.consumer
+        highwater, position = consumer.highwater(tp), consumer.processed(tp)
+        return 0 if highwater is None or position is None else max(0, highwater - position)
+
+    def owner(self, partition: int) -> str | None:
+        """Return the base URL of the worker that owns a partition; None while nobody is known to."""
+        urls = self._app.assignor._external_tps_url  # noqa: SLF001 - Faust exposes it by topic key only
+        return urls.get(TP(self._app.options.source, partition))
+
+    def view(self, table: str, partition: int) -> TableView:
+        """Return a partition's shard of a table.
+
+        Raises:
+            KeyError: this worker does not own the partition, or it is not recovered.
+        """
+        owned = self._app.worker.partitions.owned[partition]
+        if not owned.ready or owned.fenced:
+            raise KeyError(partition)
+        return owned.shards[table]
+
+    def unready(self) -> Sequence[str]:
+        """Return why the worker can't do its work now; empty when it can."""
+        worker = self._app.worker
+        reasons = [f"waiting for the {what}: {why}" for what, why in worker.shell.waiting_for.items()]
+        if not worker.opened:
+            reasons.append("no partitions are assigned yet")
+        for status in self.status():
+            if status.state != "ready":
+                reasons.append(f"partition {status.partition} is recovering: {status.recovered} of {status.target} records")
+        return reasons
