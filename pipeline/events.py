@@ -95,6 +95,16 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     scores: tuple[Score, ...] = ()
 
 
+class CommandOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a command: the answer that whoever sent it waits for. `id` is the command's; balances are after it."""
+
+    id: str
+    status: Literal["applied", "refused", "duplicate"]
+    reason: str | None = None
+    transfers: tuple[Transfer, ...] = ()
+    balances: Mapping[str, int] = {}
+
+
 encode_json = msgspec.json.Encoder().encode
 decode_event = msgspec.json.Decoder(Event).decode
 decode_transaction = msgspec.json.Decoder(Transaction).decode

@@ -45,7 +45,8 @@ TRANSACTIONS = Topic("transactions", keyed_by="tenant|actor", cleanup="delete", 
 FACTS = Topic("facts", keyed_by="tenant|actor", cleanup="delete", retention_days=30)
 OUTCOMES = Topic("outcomes", keyed_by="command id", cleanup="delete", retention_days=1)
 DEAD_LETTERS = Topic("dead-letters", keyed_by="tenant", cleanup="delete", retention_days=90)
-ECONOMIES = Topic("economies", keyed_by="tenant", cleanup="compact", partitions=1)
+# Stamped by the broker too: a revision that arrives late takes effect late.
+ECONOMIES = Topic("economies", keyed_by="tenant", cleanup="compact", partitions=1, append_time=True)
 
 SEEN = Table("seen", keyed_by="tenant, source, event id", retention_days=30)
 PROFILES = Table("profiles", keyed_by="tenant, actor")
