@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         _root(args=arguments, prog_name="plaudit")
     except Exception as error:
-        # The edge of the program: what a user can mend becomes a message; anything else is our defect and is shown whole.
+        # The edge of the program: a user's mistake becomes a message, our own defect is shown whole.
         from pipeline.commands.mistakes import explanation  # noqa: PLC0415 - needed on this path only
 
         message = explanation(error)

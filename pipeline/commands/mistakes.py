@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from pipeline.errors import PoisonEvent, TransientError, UserError
 from pipeline.logs import without_passwords
 
-# Errors of client libraries that mean "what you pointed me at is not there, or does not let me in": module, class, what.
+# Errors of client libraries that mean "what you point at is not there, or lets nobody in": module, class, what.
 # By name, so that a command that uses none of them does not import them.
 _UNREACHABLE = (
     ("psycopg", "OperationalError", "database"),

@@ -1,0 +1,67 @@
+# Every target sets itself up: it needs Python 3.11 or later, make, and a way to the package registry, nothing else.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# Stamps: the environment is made anew when a lock changes; the project is installed again when its metadata changes.
+READY := $(VENV)/.ready
+INSTALLED := $(VENV)/.installed
+# Extra arguments for pytest: make test PYTEST_ARGS="-k ledger"
+PYTEST_ARGS ?=
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" $(LOCK_ARGS)
+
+.PHONY: help demo test check static format docs lock hooks clean
+.DELETE_ON_ERROR:
+
+help: ## List the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: $(INSTALLED) ## Run the whole pipeline on this repository's history, with its own broker and database
+	$(BIN)/plaudit demo
+
+test: static ## Check everything: style, types, imports, all tests
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: static ## Check in under a minute: style, types, imports, the tests that need no server
+	$(BIN)/pytest --hypothesis-profile=quick tests/unit tests/properties tests/architecture $(PYTEST_ARGS)
+
+static: $(INSTALLED)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Format the code and mend what can be mended without thought
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+docs: $(INSTALLED) ## Renew the generated parts of the documentation
+	$(BIN)/python docs/generate.py
+
+lock: $(READY) ## Choose the versions anew: LOCK_ARGS=--upgrade for all, --upgrade-package=NAME for one
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	printf "hatchling\nuv\n" | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
+
+hooks: ## Let git run `make check` before each push
+	git config core.hooksPath .githooks
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+
+# uv installs in a fifth of pip's time, but does not read pip's configuration: where only pip knows the way to a registry,
+# pip does it.
+$(READY): requirements-dev.lock requirements-build.lock
+	rm -rf $(VENV)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Plaudit needs Python 3.11 or later: make PYTHON=/path/to/it")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+# Editable: the folders of the repository are the packages, under one name only.
+$(INSTALLED): $(READY) pyproject.toml pipeline/version.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	touch $@
