@@ -1,9 +1,9 @@
 """Cleans up behind a stack, however that ended: a process in a session of its own that waits for its pipe to close.
 
 Arguments: the folder to remove at the end, or an empty string. Each line on standard input is `+PID SIGNAL` (a child,
-and the signal that ends it without leftovers) or `-PID` (a child that has ended). The end of the input means that the stack
-is gone: what is left of its children is ended, then the folder is removed. A clean stop comes the same way, with no
-child left.
+and the signal that ends it without leftovers) or `-PID` (a child that has ended). The end of the input means that the
+stack is gone: what is left of its children is ended, then the folder is removed. A clean stop comes the same way, with
+no child left.
 """
 
 import os
