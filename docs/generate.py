@@ -38,7 +38,14 @@ def topics() -> str:
         kept = "for ever" if topic.retention_days is None else f"{topic.retention_days} d"
         writers = [stage.name for stage in STAGES if topic in stage.writes]
         readers = [stage.name for stage in STAGES if topic in (stage.reads, *stage.follows)]
-        columns = (f"`{topic.name}`", topic.keyed_by.replace("|", "\\|"), topic.cleanup, kept, _words(writers), _words(readers))
+        columns = (
+            f"`{topic.name}`",
+            topic.keyed_by.replace("|", "\\|"),
+            topic.cleanup,
+            kept,
+            _words(writers),
+            _words(readers),
+        )
         lines.append(f"| {' | '.join(columns)} |")
     return "\n".join(lines)
 
@@ -79,7 +86,7 @@ def _is_drawn(topic: Topic) -> bool:
 
 
 def _words(names: list[str]) -> str:
-    return ", ".join(names) or "–"
+    return ", ".join(names) or "none"
 
 
 if __name__ == "__main__":
