@@ -7,7 +7,7 @@ there: where two records disagree about a number, the first of them in the log i
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,7 +18,13 @@ from pipeline.events import EPOCH
 RECORD_BYTES_MAX = 900_000
 # A revision is kept at least this long after another one took its place, for events that still wait to be judged by it.
 SUPERSEDED_KEPT = timedelta(hours=1)
+# The ledger has 32 bits for it.
+REVISION_MAX = 2**31 - 1
+# A day: events would wait half of it for the economies to be known.
+MARGIN_MS_MAX = 86_400_000
 _MILLISECOND = timedelta(milliseconds=1)
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class HistoryFull(PipelineError):
@@ -32,9 +38,9 @@ class NotAHistory(PipelineError):
 class Revision(msgspec.Struct, frozen=True, kw_only=True):
     """One published document: a number, counted from 1, two instants, and the validated document as JSON."""
 
-    revision: int
-    published_at: datetime
-    effective_at: datetime
+    revision: Annotated[int, msgspec.Meta(ge=1, le=REVISION_MAX)]
+    published_at: Instant
+    effective_at: Instant
     sha256: str
     document: msgspec.Raw
 
@@ -47,7 +53,7 @@ class EconomyHistory(msgspec.Struct, frozen=True, kw_only=True):
 
     version: Literal[1] = 1
     tenant: str
-    margin_ms: int
+    margin_ms: Annotated[int, msgspec.Meta(ge=0, le=MARGIN_MS_MAX)]
     revisions: tuple[Revision, ...]
 
     @property
@@ -73,10 +79,8 @@ def decode_history(key: bytes | None, value: bytes) -> EconomyHistory:
     numbers = [each.revision for each in history.revisions]
     if key != history.tenant.encode():
         raise NotAHistory("the key is not the tenant")
-    if not numbers or numbers[0] < 1 or any(b <= a for a, b in pairwise(numbers)):
-        raise NotAHistory("revisions must be numbered from 1, each number once, newest last")
-    if history.margin_ms < 0 or any(_naive(each) for each in history.revisions):
-        raise NotAHistory("a margin can't be negative, and every instant needs its offset from UTC")
+    if not numbers or any(b <= a for a, b in pairwise(numbers)):
+        raise NotAHistory("there must be revisions, each number once, newest last")
     return history
 
 
@@ -175,7 +179,3 @@ def _detached(revision: Revision) -> Revision:
 def _whole_millis(instant: datetime) -> datetime:
     # The log counts in milliseconds; so does the comparison with it.
     return EPOCH + (instant - EPOCH) // _MILLISECOND * _MILLISECOND
-
-
-def _naive(revision: Revision) -> bool:
-    return revision.published_at.utcoffset() is None or revision.effective_at.utcoffset() is None
