@@ -1,0 +1,1 @@
+"""The whole product: workers as processes, a real broker, a real database."""

@@ -1,0 +1,120 @@
+"""A deployment of the product for one test: every stage a process of its own, against the test's broker and database."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.embedded.processes import Child, Household
+from pipeline.topology import STAGES
+
+ROOT = Path(__file__).parents[2]
+COMMAND_S = 180
+PARTITIONS = 4
+
+
+class Deployment:
+    """Runs commands and workers with the settings of one deployment; a context manager that ends its workers."""
+
+    def __init__(
+        self, household: Household, *, broker: str, database: str, prefix: str, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self._household = household
+        self.folder = household.folder / prefix.strip(".")
+        self.folder.mkdir()
+        self.prefix = prefix
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PLAUDIT_")},
+            "PYTHONPATH": str(ROOT),
+            "PLAUDIT_BROKER": broker,
+            "PLAUDIT_DATABASE": database,
+            "PLAUDIT_TOPIC_PREFIX": prefix,
+            "PLAUDIT_PARTITIONS": str(PARTITIONS),
+            "PLAUDIT_DATA": str(self.folder / "tables"),
+            "PLAUDIT_SESSION_TIMEOUT_S": "6",
+            "PLAUDIT_COMMIT_INTERVAL_S": "0.3",
+            **(settings or {}),
+        }
+        self.workers: dict[str, Child] = {}
+
+    def __enter__(self) -> "Deployment":
+        self.plaudit("db", "upgrade")
+        self.plaudit("topics", "create")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers.values():
+            worker.ask_to_stop()
+        for name in list(self.workers):
+            self.workers[name].stop(within_s=15)
+            self._household.forget(self.workers.pop(name))
+
+    def plaudit(self, *arguments: str, succeeds: bool = True) -> str:
+        """Run a command; return what it printed. With `succeeds` a failure fails the test with what it said."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", *arguments],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+        if succeeds:
+            assert done.returncode == 0, f"plaudit {' '.join(arguments)}: {done.stderr}\n{done.stdout}\n{self.logs()}"
+        else:
+            assert done.returncode != 0, f"plaudit {' '.join(arguments)} should have failed: {done.stdout}"
+            assert "Traceback" not in done.stderr
+            return done.stderr
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """Run a command with `--format json`; return what it printed, parsed."""
+        return json.loads(self.plaudit(*arguments, "--format", "json"))
+
+    def start(self, stage: str) -> Child:
+        """Start a worker of a stage; with the same stage again, in the folder that the former one left."""
+        command = [sys.executable, "-m", "pipeline", "worker", "--stage", stage]
+        worker = self._household.start(f"{self.folder.name}-{stage}", command, env=self.environment, cwd=ROOT)
+        self.workers[stage] = worker
+        return worker
+
+    def start_all(self) -> None:
+        """Start one worker per stage."""
+        for stage in STAGES:
+            self.start(stage.name)
+
+    def kill(self, stage: str) -> None:
+        """End a stage's worker with SIGKILL."""
+        worker = self.workers.pop(stage)
+        worker.kill()
+        self._household.forget(worker)
+
+    def stop(self, stage: str) -> None:
+        """Stop a stage's worker cleanly; fail if it has to be killed or ends with an error."""
+        worker = self.workers.pop(stage)
+        worker.ask_to_stop()
+        assert worker.wait(within_s=20), f"{stage} does not stop:\n{worker.tail(40)}"
+        assert worker.exit_code == 0, f"{stage} ended with {worker.exit_code}:\n{worker.tail(40)}"
+        self._household.forget(worker)
+
+    def drain(self, timeout_s: int = 120) -> None:
+        """Wait until everything sent so far is in the ledger and on the boards."""
+        self.plaudit("drain", "--timeout", str(timeout_s))
+
+    def balances(self, tenant: str) -> dict[tuple[str, str], int]:
+        """Return the tenant's balances by (account, currency)."""
+        rows = self.json("ledger", "balances", "--tenant", tenant)
+        return {(row["account"], row["currency"]): row["balance"] for row in rows}
+
+    def logs(self) -> str:
+        """Return the end of each worker's log."""
+        return "\n".join(f"--- {name}\n{worker.tail()}" for name, worker in self.workers.items())
+
+    def assert_running(self) -> None:
+        """Fail if a worker has ended."""
+        for name, worker in self.workers.items():
+            assert worker.exit_code is None, f"{name} ended with {worker.exit_code}:\n{worker.tail(40)}"
