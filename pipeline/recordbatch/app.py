@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import faust
 from faust.tables.manager import TableManager
@@ -90,10 +90,17 @@ class BatchTableManager(TableManager):
         return self._recovery
 
 
+class Companion(Protocol):
+    """Something that runs beside a stage's core, from before its first run to after its last."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
 class BatchApp(faust.App):
     """A Faust app that runs one stage."""
 
-    def __init__(self, options: WorkerOptions, core: StageCore) -> None:
+    def __init__(self, options: WorkerOptions, core: StageCore, companions: Sequence[Companion] = ()) -> None:
         self.options = options
         self.stage_name = options.stage
         super().__init__(
@@ -121,7 +128,7 @@ class BatchApp(faust.App):
             canonical_url=options.web_url or f"http://{options.web_host}:{options.web_port}",
             web_in_thread=False,
         )
-        self.worker = StageWorker(self, core)
+        self.worker = StageWorker(self, core, companions)
         topic = self.topic(options.source, schema=RunSchema(), internal=False)
 
         @self.agent(topic, name=options.stage, concurrency=1)
@@ -141,10 +148,10 @@ class BatchApp(faust.App):
 class StageWorker:
     """The worker's side of an app: its partitions, its shell, and the runs in flight."""
 
-    def __init__(self, app: BatchApp, core: StageCore) -> None:
+    def __init__(self, app: BatchApp, core: StageCore, companions: Sequence[Companion]) -> None:
         options = app.options
         self.app = app
-        self.core = core
+        self._services: Sequence[Companion] = (*companions, core)
         self.producer = BatchProducer(options.broker, client_id=options.app_id)
         self.reader = KafkaReader(options.broker)
         self.shell = Shell(options.stage, core, self.producer, self.reader)
@@ -168,7 +175,8 @@ class StageWorker:
                 await asyncio.sleep(_CONNECT_RETRY_S)
             else:
                 break
-        await self.core.start()
+        for service in self._services:
+            await service.start()
         self._watching = asyncio.create_task(self._watch_writers())
 
     async def stop(self) -> None:
@@ -180,7 +188,8 @@ class StageWorker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.partitions.close_all()
-        await self.core.stop()
+        for service in reversed(self._services):
+            await service.stop()
         await self.producer.stop()
 
     async def open(self, numbers: Sequence[int]) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from aiokafka.partitioner import murmur2
 from faust.types import TP
 
+from pipeline.partitioner import partitioner
 from pipeline.recordbatch.app import BatchApp
 from pipeline.recordbatch.model import TableView
 from pipeline.recordbatch.partitions import OwnedPartition
@@ -27,6 +27,7 @@ class WorkerRuntime:
     def __init__(self, app: BatchApp, partitions: int) -> None:
         self._app = app
         self._partitions = partitions
+        self._partition_of = partitioner(partitions)
 
     @property
     def stage(self) -> str:
@@ -39,8 +40,7 @@ class WorkerRuntime:
 
     def partition_for(self, key: bytes) -> int:
         """Return the partition that records with this key go to, as Kafka's own partitioner has it."""
-        number: int = (murmur2(key) & 0x7FFFFFFF) % self._partitions
-        return number
+        return self._partition_of(key)
 
     def status(self) -> Sequence[OwnedStatus]:
         """Return the state of each assigned partition, by number."""
