@@ -14,7 +14,7 @@ from pipeline.topology import STAGES, TOPICS, Topic
 
 ROOT = Path(__file__).parent.parent
 FILES = (ROOT / "README.md", ROOT / "docs" / "architecture.md")
-_PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z]+)( -->\n).*?(?=\n<!-- /generated -->)", re.DOTALL)
+_PART = re.compile(r"(?P<head><!-- generated: (?P<name>[a-z]+) -->\n).*?(?=<!-- /generated -->)", re.DOTALL)
 
 
 def diagram() -> str:
@@ -67,7 +67,7 @@ PARTS: dict[str, Callable[[], str]] = {"diagram": diagram, "topics": topics, "ta
 
 def renewed(text: str) -> str:
     """Return a document with its generated parts as they should be."""
-    return _PART.sub(lambda part: part["name"] + part[2] + PARTS[part["name"]](), text)
+    return _PART.sub(lambda part: part["head"] + PARTS[part["name"]]() + "\n", text)
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ _RUN, _SET_UP, _DATA, _LOOK = "Run", "Set up", "Bring in", "Look"
 COMMANDS = (
     Command("demo", "pipeline.commands.demo", "demo", "Turn a git history into points, levels and boards.", _RUN),
     Command("up", "pipeline.commands.stack", "up", "Run broker, database and all stages on this machine.", _RUN),
+    Command("worker", "pipeline.commands.worker", "worker", "Run one worker of one stage.", _RUN),
     Command("topics", "pipeline.commands.topics", "topics", "Create the topics of the log.", _SET_UP),
     Command("drain", "pipeline.commands.topics", "drain", "Wait until all that was appended is accounted for.", _LOOK),
     Command("settings", "pipeline.commands.settings", "settings", "List all settings, with their values.", _SET_UP),
