@@ -6,6 +6,7 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Why an event could not be accepted: the stable code that its dead letter carries."""
 
+    EMPTY = "empty"
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
@@ -49,6 +50,10 @@ class TransientError(PipelineError):
 
 class InvariantBroken(PipelineError):
     """A promise that only a defect can break is broken; the worker must stop."""
+
+
+class DocumentUnreadable(PipelineError):
+    """This text is no economy document; the message says where and why."""
 
 
 class UserError(PipelineError):

@@ -37,7 +37,8 @@ class Stage:
     sink: str | None = None
 
 
-EVENTS_RAW = Topic("events.raw", keyed_by="any", cleanup="delete", retention_days=7)
+# Stamped by the broker, so that no producer moves the line between late, missing and future times.
+EVENTS_RAW = Topic("events.raw", keyed_by="any", cleanup="delete", retention_days=7, append_time=True)
 # The history: kept for ever unless ops decide otherwise.
 EVENTS = Topic("events", keyed_by="tenant|actor", cleanup="delete", append_time=True)
 EVENTS_UNIQUE = Topic("events.unique", keyed_by="tenant|actor", cleanup="delete", retention_days=7)
