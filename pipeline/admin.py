@@ -101,6 +101,16 @@ async def admin_client(broker: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await client.close()
 
 
+async def cluster_id(broker: str) -> str:
+    """Return what the cluster calls itself: it stays the same for as long as its log does.
+
+    Raises:
+        TransientError: no broker answers.
+    """
+    async with admin_client(broker) as client:
+        return str((await client.describe_cluster())["cluster_id"])
+
+
 async def create_topics(broker: str, specs: Iterable[TopicSpec]) -> Outcome:
     """Create those of the topics that are missing; existing ones are never changed.
 

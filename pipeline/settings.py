@@ -1,5 +1,7 @@
 """Settings: read once from the environment (`PLAUDIT_…`), validated, then passed down as values."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -21,7 +23,9 @@ class Settings(BaseSettings):
         description="PostgreSQL of the ledger, as a URL. A password in it is never shown.",
     )
     topic_prefix: str = Field("plaudit.", description="Put before the name of every topic and consumer group.")
-    partitions: int = Field(8, ge=1, le=4096, description="Partitions of every topic save `economies`; fixed once created.")
+    partitions: int = Field(
+        8, ge=1, le=4096, description="Partitions of every topic save `economies`; fixed once created."
+    )
     replication: int = Field(1, ge=1, le=7, description="Copies of every partition. 3 in production.")
     data: Path = Field(Path(".plaudit"), description="Folder of the workers' RocksDB tables.")
     worker: str = Field(
@@ -37,16 +41,22 @@ class Settings(BaseSettings):
     web_port: int = Field(0, ge=0, le=65535, description="Port of a worker's web views; 0: any free one.")
     web_advertise: str = Field("", description="Host name that other workers reach this one by. Empty: `web_host`.")
     batch_records_max: int = Field(2_000, ge=1, le=100_000, description="Records in one batch, at most.")
-    batch_bytes_max: int = Field(1_048_576, ge=1_024, description="Bytes in one batch, at most (one record always fits).")
+    batch_bytes_max: int = Field(
+        1_048_576, ge=1_024, description="Bytes in one batch, at most (one record always fits)."
+    )
     session_timeout_s: float = Field(10.0, ge=1, description="Seconds after which a silent worker's partitions move.")
     commit_interval_s: float = Field(1.0, gt=0, description="Seconds between commits of offsets.")
-    dedupe_retention_days: int = Field(30, ge=1, description="Days of ingestion for which a repeated event is recognised.")
+    dedupe_retention_days: int = Field(
+        30, ge=1, description="Days of ingestion for which a repeated event is recognised."
+    )
     economy_margin_s: float = Field(
         5.0, ge=0.5, description="Seconds between the publication of a revision and its effect, at least."
     )
     windows_kept: int = Field(8, ge=1, description="Closed windows kept of each leaderboard.")
     table_cache_mb: int = Field(64, ge=8, description="RocksDB block cache of a worker, in MiB.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severity that is logged."
+    )
     log_format: Literal["json", "console"] = Field("json", description="`json` for machines, `console` for people.")
 
     def shown(self) -> dict[str, str]:
@@ -54,6 +64,11 @@ class Settings(BaseSettings):
         values = {f"PLAUDIT_{name.upper()}": str(getattr(self, name)) for name in type(self).model_fields}
         values["PLAUDIT_DATABASE"] = without_password(self.database.get_secret_value())
         return values
+
+
+def child_environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with `changes`, for a process that it starts."""
+    return {**os.environ, **changes}
 
 
 def without_password(url: str) -> str:
@@ -74,5 +89,7 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
     except ValidationError as error:
-        lines = [f"PLAUDIT_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
+        lines = [
+            f"PLAUDIT_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors(include_input=False)
+        ]
         raise UserError("settings: " + "; ".join(lines)) from None

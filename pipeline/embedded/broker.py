@@ -54,7 +54,7 @@ class EmbeddedBroker:
             "--storage-engine=memory://tansu/",
         ]
         # Nothing of the user's environment: the broker takes settings from variables of common names.
-        env = {"PATH": os.defpath, "RUST_LOG": "error"}
+        env = {"PATH": os.defpath, "RUST_LOG": "error", "NO_COLOR": "1"}
         self._child = self._household.start(
             self.name, command, env=env, stop_signal=signal.SIGTERM, death_signal=signal.SIGKILL
         )

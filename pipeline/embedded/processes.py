@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pipeline.errors import PipelineError
+from pipeline.errors import UserError
 
 _HERE = Path(__file__).parent
 # Isolated and without site-packages: it starts in milliseconds, and no setting of the user can change what it does.
@@ -28,7 +28,7 @@ _JANITOR = (sys.executable, "-I", str(_HERE / "janitor.py"))
 _JANITOR_S = 15.0
 
 
-class ChildDied(PipelineError):
+class ChildDied(UserError):
     """A process that was started ended too early; the message holds the end of what it wrote."""
 
 
@@ -162,13 +162,20 @@ class Household:
         if self._children.pop(child.pid, None) is not None:
             self._tell(f"-{child.pid}")
 
+    def check(self) -> None:
+        """Make sure that somebody would clean up behind this process.
+
+        Raises:
+            ChildDied: the janitor is gone.
+        """
+        if self._janitor.poll() is not None:
+            raise ChildDied("the process that cleans up behind the stack is gone, and the stack with it")
+
     def _tell(self, message: str) -> None:
         assert self._janitor.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # `check` says so; putting things away must not fail on it
             self._janitor.stdin.write(message.encode() + b"\n")
             self._janitor.stdin.flush()
-        except BrokenPipeError:
-            raise ChildDied("the process that cleans up behind the stack is gone") from None
 
     def close(self, within_s: float = 10.0) -> None:
         """End the children, the youngest first, then the janitor, which removes a temporary folder. Idempotent."""
