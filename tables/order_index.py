@@ -82,10 +82,13 @@ class OrderIndex:
         first = self.ahead(start)
         return list(self._places.islice(first, first + limit))
 
+    def between(self, after: bytes, before: bytes) -> int:
+        """Return how many members stand strictly between two bounds."""
+        return max(0, self.ahead(before) - int(self._places.bisect_right(after)))
+
     def sample(self, after: bytes, before: bytes, count: int) -> list[bytes]:
         """Return `count` places strictly between two bounds, evenly spread and in order; all if there are fewer."""
-        first = int(self._places.bisect_right(after))
-        number = max(0, self.ahead(before) - first)
+        first, number = int(self._places.bisect_right(after)), self.between(after, before)
         if number <= count:
             return list(self._places.islice(first, first + number))
         return [self._places[first + (number * i + number // 2) // count] for i in range(count)]

@@ -7,23 +7,36 @@ answer from it would be a wrong number, so the views say how far the recovery is
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-import msgspec
-
 from pipeline.recordbatch.model import TableView
 
 
-class PartitionStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How far an assigned partition is.
+class PartitionStatus(Protocol):
+    """How far an assigned partition is."""
 
-    `recovered` and `target` count records of the partition's changelogs (sum over the stage's tables) and are equal
-    once `state` is `ready`; `lag` counts the records of the source topic that are appended but not yet acknowledged.
-    """
+    @property
+    def partition(self) -> int:
+        """The partition's number."""
+        ...
 
-    partition: int
-    state: Literal["recovering", "ready"]
-    recovered: int
-    target: int
-    lag: int
+    @property
+    def state(self) -> Literal["recovering", "ready"]:
+        """Whether the partition's tables may be read."""
+        ...
+
+    @property
+    def recovered(self) -> int:
+        """Records of the partition's changelogs that were read, of `target`, summed over the stage's tables."""
+        ...
+
+    @property
+    def target(self) -> int:
+        """Records of the partition's changelogs that must be read before it is ready."""
+        ...
+
+    @property
+    def lag(self) -> int:
+        """Records of the source topic that are appended but not yet acknowledged."""
+        ...
 
 
 class Runtime(Protocol):

@@ -1,0 +1,173 @@
+"""Leaderboards, from the order that leaderboards workers keep in memory: exact over the shards of all workers."""
+
+from datetime import date
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from pipeline.events import from_millis
+from rules.economy import Board, Economy
+from rules.periods import ALL, previous_window, window_of_date, window_start
+from tables.board_shards import BoardShards
+from web.economy import PresentEconomies
+from web.inputs import (
+    BOARD_LENGTH_MAX,
+    LIMIT_DEFAULT,
+    LIMIT_MAX,
+    OFFSET_MAX,
+    SPLIT_LENGTH_MAX,
+    WINDOW_LENGTH_MAX,
+    actor_of,
+    number_of,
+    query_of,
+    tenant_of,
+    text_of,
+)
+from web.partitions import not_mine, owned, owner
+from web.peers import Peers
+from web.problems import Problem, invalid
+from web.questions import Answer, BoardWindow, Question, ShardRequest, answer, decode_answer, decode_request, encode
+from web.ranking import Ranking, Source
+from web.runtime import Runtime
+
+SHARDS_PATH = "/tables/shards"
+
+_PARAMETERS = ("window", "split", "limit", "offset", "around")
+
+
+class BoardViews:
+    """`GET /tables/boards/{tenant}/{board}`, and the route by which workers ask each other about their shards."""
+
+    def __init__(self, runtime: Runtime, shards: BoardShards, economies: PresentEconomies, peers: Peers) -> None:
+        """Answer from `shards` for the partitions of `runtime`, and ask `peers` about the others."""
+        self._runtime = runtime
+        self._shards = shards
+        self._economies = economies
+        self._peers = peers
+
+    async def board(self, request: web.Request, tenant: str, board: str) -> web.Response:
+        """Return a page of a leaderboard: ranks, actors and scores, and how many actors it has.
+
+        Raises:
+            Problem: 404 for a board or window that is not kept; 503 while a partition recovers.
+        """
+        query = query_of(request, _PARAMETERS)
+        tenant, board = tenant_of(tenant), text_of("board", board, BOARD_LENGTH_MAX)
+        limit = number_of("limit", query.get("limit", str(LIMIT_DEFAULT)), 1, LIMIT_MAX)
+        offset = number_of("offset", query.get("offset", "0"), 0, OFFSET_MAX)
+        around = actor_of("around", query["around"]) if "around" in query else None
+        if around is not None and "offset" in query:
+            raise invalid("offset", "can't be given together with `around`, which chooses it")
+        economy = await self._economies.find(tenant)
+        definition = economy.boards.get(board)
+        if definition is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown-board", f"tenant {tenant!r} has no leaderboard {board!r}")
+        window = self._window(economy, definition, query.get("window", "current"))
+        split = _split(definition, query.get("split"))
+        ranking = Ranking(self._sources(BoardWindow(tenant, board, window, split)), definition.tie)
+        if around is None:
+            entries = await ranking.page(offset, limit)
+        else:
+            offset, entries = await ranking.around(around, limit)
+        if window != ALL and window <= ranking.expired_through:
+            detail = f"window {window} is no longer kept; windows after {ranking.expired_through} are"
+            raise Problem(HTTPStatus.NOT_FOUND, "window-expired", detail)
+        if around is not None and not entries:
+            detail = f"the actor has no score in window {window}"
+            raise Problem(HTTPStatus.NOT_FOUND, "actor-not-on-board", detail, {"actor": around})
+        return web.json_response(
+            {
+                "tenant": tenant,
+                "board": board,
+                "window": window,
+                "split": split if definition.split else None,
+                "tie": definition.tie,
+                "size": ranking.size,
+                "offset": offset,
+                "entries": msgspec.to_builtins(entries),
+            }
+        )
+
+    async def shard(self, request: web.Request) -> web.Response:
+        """Answer another worker's question about partitions that this one owns; never asks on.
+
+        Raises:
+            Problem: 400 when it is no question; 503 when a partition is not owned or not recovered.
+        """
+        try:
+            asked = decode_request(await request.read())
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise Problem(HTTPStatus.BAD_REQUEST, "no-question", str(error)) from None
+        return web.Response(body=encode(self._answer(asked)), content_type="application/msgpack")
+
+    def _answer(self, asked: ShardRequest) -> Answer:
+        owned(self._runtime, asked.partitions)
+        try:
+            return answer(asked, self._shards, self._runtime)
+        except KeyError:
+            raise not_mine(asked.partitions) from None
+
+    def _window(self, economy: Economy, board: Board, text: str) -> str:
+        current = window_start(board.window, from_millis(self._economies.clock()), economy.zone)
+        if text == "current" or (text == ALL and board.window == ALL):
+            return current
+        if board.window == ALL:
+            raise invalid("window", f"the board has one window: {ALL}")
+        if text == "previous":
+            return previous_window(board.window, current)
+        return _dated_window(board, text)
+
+    def _sources(self, of: BoardWindow) -> list[Source]:
+        everything = range(self._runtime.partitions())
+        mine = owned(self._runtime, everything)
+        others: dict[str, list[int]] = {}
+        for partition in set(everything) - set(mine):
+            others.setdefault(owner(self._runtime, partition), []).append(partition)
+        sources: list[Source] = [_OwnShards(self, of, tuple(mine))] if mine else []
+        return sources + [_PeerShards(self._peers, url, of, tuple(sorted(theirs))) for url, theirs in others.items()]
+
+
+class _OwnShards:
+    """This worker's part of a window."""
+
+    def __init__(self, views: BoardViews, of: BoardWindow, partitions: tuple[int, ...]) -> None:
+        self._views, self._of, self._partitions = views, of, partitions
+
+    async def ask(self, question: Question) -> Answer:
+        return self._views._answer(ShardRequest(self._of, self._partitions, question))  # noqa: SLF001  # one unit
+
+
+class _PeerShards:
+    """Another worker's part of a window."""
+
+    def __init__(self, peers: Peers, url: str, of: BoardWindow, partitions: tuple[int, ...]) -> None:
+        self._peers, self._url, self._of, self._partitions = peers, url, of, partitions
+
+    async def ask(self, question: Question) -> Answer:
+        body = encode(ShardRequest(self._of, self._partitions, question))
+        return decode_answer(await self._peers.post(self._url, SHARDS_PATH, body))
+
+
+def _split(board: Board, text: str | None) -> str:
+    if board.split is None:
+        if text is not None:
+            raise invalid("split", "this board has none")
+        return ""
+    if text is None:
+        raise invalid("split", "this board has one leaderboard for each value: say which")
+    return text_of("split", text, SPLIT_LENGTH_MAX, empty=True)
+
+
+def _dated_window(board: Board, text: str) -> str:
+    text = text_of("window", text, WINDOW_LENGTH_MAX)
+    try:
+        window = window_of_date(board.window, text)
+        written = date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        written, window = False, ""
+    if not written:
+        raise invalid("window", "`current`, `previous` or the first day of a window, as in 2026-11-16")
+    if window != text:
+        raise invalid("window", f"no {board.window} begins on {text}; it lies in the one of {window}")
+    return window

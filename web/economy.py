@@ -1,0 +1,56 @@
+"""Which economy a view reads by: the one that is in force now."""
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Protocol
+
+from pipeline.errors import PoisonEvent
+from rules.economy import Economy
+from web.problems import Problem, unavailable
+
+# A reader is told to come back rather than kept waiting for a broker that is away.
+_CONFIRMED_WITHIN_S = 2.0
+
+
+class Economies(Protocol):
+    """The published economies, as a worker follows them."""
+
+    def at(self, tenant: str, appended_ms: int) -> Economy:
+        """Return the economy that is in force for what is appended at that time, in milliseconds since the epoch.
+
+        Raises:
+            PoisonEvent: there is none.
+        """
+        ...
+
+    async def confirmed(self, appended_ms: int) -> None:
+        """Return once every revision is known that can be in force until then."""
+        ...
+
+
+class PresentEconomies:
+    """The economies in force at the time of reading."""
+
+    def __init__(self, economies: Economies, clock: Callable[[], int]) -> None:
+        """`clock` gives milliseconds since the epoch."""
+        self._economies = economies
+        self.clock = clock
+
+    async def find(self, tenant: str) -> Economy:
+        """Return a tenant's economy.
+
+        Raises:
+            Problem: it has none, or the worker can't know now.
+        """
+        now = self.clock()
+        try:
+            async with asyncio.timeout(_CONFIRMED_WITHIN_S):
+                await self._economies.confirmed(now)
+        except TimeoutError:
+            raise unavailable("economies-unknown", "this worker does not know the economies in force yet") from None
+        try:
+            return self._economies.at(tenant, now)
+        except PoisonEvent as missing:
+            code = missing.reason.value.replace("_", "-")
+            raise Problem(HTTPStatus.NOT_FOUND, code, missing.message, {"tenant": tenant}) from None

@@ -1,0 +1,136 @@
+"""What one worker asks another about its shards of a leaderboard, and how a worker answers from memory.
+
+Every question is about one window of one board over some of the answering worker's partitions, and takes O(log n) of
+the members for each of them. Answers about disjoint partitions are merged by `web.ranking`.
+"""
+
+from collections.abc import Callable, Sequence
+from heapq import merge
+from itertools import islice
+from typing import Annotated, assert_never
+
+import msgspec
+
+from pipeline.events import actor_key
+from pipeline.recordbatch.model import TableView
+from pipeline.topology import BOARDS
+from tables.board_shards import BoardName, BoardShards
+from tables.boards import board_key, decode_standing
+from tables.order_index import OrderIndex, place_of
+from web.runtime import Runtime
+
+# Bounds of a question, so that no answer is large: a page of the API with as much before it, and some pivots.
+PAGE_MAX = 1_000
+PIVOTS_MAX = 64
+
+
+class Page(msgspec.Struct, frozen=True, tag="page"):
+    """Which places come first at or after `start`?"""
+
+    start: bytes
+    limit: Annotated[int, msgspec.Meta(ge=0, le=PAGE_MAX)]
+
+
+class Ahead(msgspec.Struct, frozen=True, tag="ahead"):
+    """How many members stand before each of these places?"""
+
+    places: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=PIVOTS_MAX)]
+
+
+class Sample(msgspec.Struct, frozen=True, tag="sample"):
+    """How many members stand strictly between two places, and which are some of them, evenly spread over each shard?"""
+
+    after: bytes
+    before: bytes
+    count: Annotated[int, msgspec.Meta(ge=1, le=PIVOTS_MAX)]
+
+
+class Locate(msgspec.Struct, frozen=True, tag="locate"):
+    """At which place does this actor stand?"""
+
+    actor: str
+
+
+Question = Page | Ahead | Sample | Locate
+
+
+class BoardWindow(msgspec.Struct, frozen=True):
+    """One window of one board; `split` is empty when the board has none."""
+
+    tenant: str
+    board: str
+    window: str
+    split: str
+
+
+class ShardRequest(msgspec.Struct, frozen=True):
+    """A question about some partitions."""
+
+    of: BoardWindow
+    partitions: tuple[int, ...]
+    question: Question
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the asked partitions hold: members in all, the last window that expired, and what the question asks for."""
+
+    size: int
+    expired_through: str
+    numbers: tuple[int, ...] = ()
+    places: tuple[bytes, ...] = ()
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_request = msgspec.msgpack.Decoder(ShardRequest).decode
+decode_answer = msgspec.msgpack.Decoder(Answer).decode
+
+
+def answer(request: ShardRequest, shards: BoardShards, runtime: Runtime) -> Answer:
+    """Answer from this worker's own shards, all at one instant.
+
+    Raises:
+        KeyError: a partition is not owned, or not recovered.
+    """
+    of, name = request.of, BoardName(request.of.tenant, request.of.board)
+    held = [shards[partition] for partition in request.partitions]
+    orders = [shard.order(name, of.window, of.split) for shard in held]
+    numbers, places = _asked(
+        request, orders, lambda partition: runtime.view(BOARDS.name, partition), runtime.partition_for
+    )
+    return Answer(
+        size=sum(map(len, orders)),
+        expired_through=max((shard.expired_through(name) for shard in held), default=""),
+        numbers=tuple(numbers),
+        places=tuple(places),
+    )
+
+
+def _asked(
+    request: ShardRequest,
+    orders: Sequence[OrderIndex],
+    view: Callable[[int], TableView],
+    partition_for: Callable[[bytes], int],
+) -> tuple[Sequence[int], Sequence[bytes]]:
+    match request.question:
+        case Page(start, limit):
+            return (), list(islice(merge(*(order.page(start, limit) for order in orders)), limit))
+        case Ahead(places):
+            return [sum(order.ahead(place) for order in orders) for place in places], ()
+        case Sample(after, before, count):
+            total = sum(order.between(after, before) for order in orders)
+            return (total,), list(merge(*(order.sample(after, before, count) for order in orders)))
+        case Locate(actor):
+            partition = partition_for(actor_key(request.of.tenant, actor))
+            place = _located(request.of, actor, view(partition)) if partition in request.partitions else None
+            return (), () if place is None else (place,)
+        case _:
+            assert_never(request.question)
+
+
+def _located(of: BoardWindow, actor: str, view: TableView) -> bytes | None:
+    """Return an actor's place by its row. Rows and order change in the same step: no index by name is needed."""
+    [payload] = view.get_many([board_key(of.tenant, of.board, of.window, of.split, actor)])
+    if payload is None:
+        return None
+    standing = decode_standing(payload)
+    return place_of(standing.score, standing.reached, actor.encode())
