@@ -31,6 +31,7 @@ COMMANDS = (
     Command("up", "pipeline.commands.stack", "up", "Run broker, database and all stages on this machine.", _RUN),
     Command("worker", "pipeline.commands.worker", "worker", "Run one worker of one stage.", _RUN),
     Command("topics", "pipeline.commands.topics", "topics", "Create the topics of the log.", _SET_UP),
+    Command("economy", "pipeline.commands.economy", "app", "Check, publish and compare economies.", _DATA),
     Command("drain", "pipeline.commands.topics", "drain", "Wait until all that was appended is accounted for.", _LOOK),
     Command("settings", "pipeline.commands.settings", "settings", "List all settings, with their values.", _SET_UP),
 )
