@@ -63,6 +63,21 @@ async def drain(
     return []
 
 
+async def waiting(broker: str, prefix: str, stage: Stage) -> Behind:
+    """Return what a stage has to do at this moment.
+
+    Raises:
+        UserError: its topic is missing.
+        TransientError: the broker is away.
+    """
+    try:
+        async with _stage_log(broker, prefix, stage) as log:
+            await log.take_ends()
+            return await log.behind()
+    except KafkaError as error:
+        raise TransientError(f"broker: {error}") from error
+
+
 def waiting_after(behind: Iterable[Behind]) -> list[str]:
     """Return the names of the stages that come after those that are behind."""
     names = {each.stage for each in behind}

@@ -1,5 +1,6 @@
 """A deployment of the product for one test: every stage a process of its own, against the test's broker and database."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -8,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.drain import waiting
 from pipeline.embedded.processes import Child, Household
-from pipeline.topology import STAGES
+from pipeline.topology import STAGES, stage_named
 
 ROOT = Path(__file__).parents[2]
 COMMAND_S = 180
@@ -109,6 +111,27 @@ class Deployment:
         """Return the tenant's balances by (account, currency)."""
         rows = self.json("ledger", "balances", "--tenant", tenant)
         return {(row["account"], row["currency"]): row["balance"] for row in rows}
+
+    def points(self, tenant: str = "shop") -> dict[str, int]:
+        """Return what each actor of a tenant with a single currency has."""
+        return {
+            account.removeprefix("actor:"): balance
+            for (account, _), balance in self.balances(tenant).items()
+            if account.startswith("actor:")
+        }
+
+    def scores(self, tenant: str, board: str) -> dict[str, int]:
+        """Return the first 200 of a board, by actor; empty while nobody answers."""
+        entries = self.json("leaderboard", tenant, board, "--window", "all", "--limit", "200")
+        return {entry["actor"]: entry["score"] for entry in entries}
+
+    def waiting_records(self, stage: str) -> int:
+        """Return the records of a stage's input that its group has not finished."""
+        return asyncio.run(self._waiting_records(stage))
+
+    async def _waiting_records(self, stage: str) -> int:
+        behind = await waiting(self.environment["PLAUDIT_BROKER"], self.prefix, stage_named(stage))
+        return sum(behind.records.values())
 
     def logs(self) -> str:
         """Return the end of each worker's log."""
