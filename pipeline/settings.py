@@ -30,8 +30,8 @@ class Settings(BaseSettings):
     data: Path = Field(Path(".plaudit"), description="Folder of the workers' RocksDB tables.")
     worker: str = Field(
         "",
-        description="Name of this worker, unique in its stage and the same after a restart: it keeps its partitions then. "
-        "Empty: a member without a name.",
+        description="Name of this worker, unique in its stage and the same after a restart: it keeps its partitions "
+        "then. Empty: a member without a name.",
     )
     source_format: Literal["cloudevents", "envelope", "journey", "app"] = Field(
         "cloudevents", description="Format of records on `events.raw` that name none in their header."
@@ -40,6 +40,13 @@ class Settings(BaseSettings):
     web_host: str = Field("127.0.0.1", description="Address that a worker's web views listen on.")
     web_port: int = Field(0, ge=0, le=65535, description="Port of a worker's web views; 0: any free one.")
     web_advertise: str = Field("", description="Host name that other workers reach this one by. Empty: `web_host`.")
+    web_match: str = Field(
+        "http://127.0.0.1:6063",
+        description="Base URLs of match workers' web views, separated by commas. Any of them answers for all.",
+    )
+    web_leaderboards: str = Field(
+        "http://127.0.0.1:6065", description="Base URLs of leaderboards workers' web views, likewise."
+    )
     batch_records_max: int = Field(2_000, ge=1, le=100_000, description="Records in one batch, at most.")
     batch_bytes_max: int = Field(
         1_048_576, ge=1_024, description="Bytes in one batch, at most (one record always fits)."

@@ -1,0 +1,82 @@
+"""`plaudit leaderboard` and `plaudit profile`: reading what the workers keep, for people and scripts."""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.settings import load_settings
+from pipeline.topology import LEADERBOARDS, MATCH
+from pipeline.workers_client import WorkersClient
+
+
+class Format(StrEnum):
+    """How a command writes its result."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+_Tenant = Annotated[str, typer.Argument(help="The tenant.", show_default=False)]
+_Format = Annotated[Format, typer.Option("--format", help="`table` for people, `json` for scripts.")]
+
+
+def leaderboard(
+    tenant: _Tenant,
+    board: Annotated[str, typer.Argument(help="The leaderboard's id in the economy.", show_default=False)],
+    window: Annotated[str, typer.Option(help="`current`, `previous`, or a window's first day.")] = "current",
+    split: Annotated[str | None, typer.Option(help="Which of a split board's leaderboards.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Lines, at most.")] = 20,
+    around: Annotated[str | None, typer.Option(help="An actor to show in the middle.")] = None,
+    output: _Format = Format.TABLE,
+) -> None:
+    """Show a leaderboard, exact at this moment.
+
+    Example: `plaudit leaderboard acme weekly-xp --window previous --limit 10`
+    """
+    query = {"window": window, "limit": str(limit)}
+    query |= {name: value for name, value in (("split", split), ("around", around)) if value is not None}
+    client = WorkersClient(LEADERBOARDS.name, load_settings().web_leaderboards)
+    page = client.get(("tables", "boards", tenant, board), query)
+    if output is Format.JSON:
+        _write_json(page["entries"])
+        return
+    title = f"{board}, {page['window']}" + (f", {page['split']}" if page["split"] is not None else "")
+    table = Table("rank", "actor", "score", title=escape(title), caption=f"{page['size']} actors")
+    for entry in page["entries"]:
+        table.add_row(str(entry["rank"]), escape(entry["actor"]), str(entry["score"]))
+    Console().print(table)
+
+
+def profile(
+    tenant: _Tenant,
+    actor: Annotated[str, typer.Argument(help="The actor.", show_default=False)],
+    output: _Format = Format.TABLE,
+) -> None:
+    """Show what Plaudit remembers of an actor.
+
+    Example: `plaudit profile acme ada --format json`
+    """
+    client = WorkersClient(MATCH.name, load_settings().web_match)
+    found = client.get(("tables", "profiles", tenant, actor), {})
+    if output is Format.JSON:
+        _write_json(found)
+        return
+    table = Table("", "", title=escape(actor), show_header=False)
+    level = found["level"]
+    if level is not None:
+        following = "the highest" if level["next_at"] is None else f"the next at {level['next_at']}"
+        table.add_row("level", f"{level['number']}, with {level['points']} points; {following}")
+    for currency, balance in found["balances"].items():
+        table.add_row(escape(currency), str(balance))
+    for name, value in found["attributes"].items():
+        table.add_row(escape(name), escape(str(value)))
+    Console().print(table)
+
+
+def _write_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False))
