@@ -2,8 +2,10 @@
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
+import tomllib
 import warnings
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from importlinter.cli import lint_imports
 
-from tests.architecture.repository import PACKAGES, ROOT, module_name, modules
+from tests.architecture.repository import PACKAGES, ROOT, module_name, modules, text
 
 LINES_MAX = 300
 CORE = ("pipeline.errors", "pipeline.events", "pipeline.topology")
@@ -31,6 +33,16 @@ NOT_IN_CORE = {
 def test_imports_keep_to_their_order() -> None:
     """The contracts in pyproject.toml hold: what is above may import what is below, never the reverse."""
     assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_logo=True) == 0
+
+
+def test_every_module_has_its_place_in_that_order() -> None:
+    """A new module of `pipeline` is put into a layer; outside all layers it could import anything."""
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = " ".join(next(each for each in contracts if each["type"] == "layers")["layers"])
+    placed = set(re.findall(r"[a-z_.]+", layers))
+    existing = {".".join(module_name(file).split(".")[:2]) for file in modules()}
+
+    assert {name for name in existing if name.startswith("pipeline.") and name not in placed} == set()
 
 
 def test_the_core_loads_no_engine_database_or_web_library() -> None:
