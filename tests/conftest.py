@@ -5,9 +5,15 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from pipeline.embedded.processes import Household
 from tests.stack import Kafka, KafkaMissing, Postgres, Tansu
+
+# A shared machine stalls now and then, so no example has a deadline; a failure prints how to run it again.
+settings.register_profile("thorough", deadline=None, print_blob=True)
+settings.register_profile("quick", deadline=None, print_blob=True, max_examples=20)
+settings.load_profile("thorough")
 
 
 @pytest.fixture(scope="session")
