@@ -99,6 +99,8 @@ def test_its_addresses_are_other_services(name: str) -> None:
 
     assert environment["PLAUDIT_BROKER"] == "redpanda:9092"
     assert environment["PLAUDIT_DATABASE"] == f"postgresql://plaudit:{PASSWORD}@postgres:5432/plaudit"
+    assert environment["PLAUDIT_WEB_MATCH"] == f"http://match:{environment['PLAUDIT_WEB_PORT']}"
+    assert environment["PLAUDIT_WEB_LEADERBOARDS"] == f"http://leaderboards:{environment['PLAUDIT_WEB_PORT']}"
     assert "--advertise-kafka-addr=internal://redpanda:9092,host://127.0.0.1:19092" in SERVICES["redpanda"]["command"]
     assert SERVICES["postgres"]["environment"]["POSTGRES_USER"] == "plaudit"
     assert SERVICES["postgres"]["environment"]["POSTGRES_DB"] == "plaudit"
