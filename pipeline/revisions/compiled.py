@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from pipeline.economies.documents import DocumentRefused, compile_document
 from pipeline.errors import PoisonEvent, Reason
 from pipeline.events import from_millis, micros
+from pipeline.revisions.documents import DocumentRefused, compile_document
 from rules.economy import Economy
 from tables.economies import EconomyHistory, Revision, in_force, superseded_at
 

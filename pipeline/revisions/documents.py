@@ -3,8 +3,9 @@
 import json
 from typing import NamedTuple
 
-from pipeline.errors import DocumentUnreadable, PipelineError
 from rules.compiler import compile_economy
+
+from pipeline.errors import DocumentUnreadable, PipelineError
 from rules.document import EconomyDocument, Problem, parse_document, validate
 from rules.economy import Economy
 

@@ -25,7 +25,7 @@ class EconomyReader:
     A record that can't be read is ignored, with a line in the log: it can't be told whose it was meant to be.
     """
 
-    def __init__(self, *, broker: str, topic: str) -> None:
+    def __init__(self, broker: str, topic: str) -> None:
         """Read `topic` (its full name) from the bootstrap servers `broker`; nothing is opened yet."""
         self.histories: dict[str, EconomyHistory] = {}
         self.position = 0
