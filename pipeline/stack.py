@@ -22,8 +22,6 @@ from pipeline.embedded.workers import Workers
 from pipeline.errors import UserError
 from pipeline.settings import Settings, child_environment
 from pipeline.topology import SEEN, STAGES
-from sinks.ledger.migrate import upgrade
-from sinks.ledger.started import has_progress
 
 # A group member of the embedded broker is admitted after half of its session timeout.
 _EMBEDDED_SESSION_S = 4.0
@@ -73,14 +71,24 @@ class Stack:
         return self._household.folder
 
     def start(self) -> None:
-        """Start everything and wait until it is ready.
+        """Start everything and wait until it is ready. What `start_servers` and `start_workers` raise."""
+        self.start_servers()
+        self.start_workers()
+        self.wait_for_workers()
+
+    def start_servers(self) -> None:
+        """Start the servers that were not named, make topics and ledger tables; `settings` then point at them.
 
         Raises:
-            ChildDied: a part does not start.
+            ChildDied: a server does not start.
             UserError: what was asked for does not fit together.
             TransientError: a broker or database that was named is away.
         """
-        self._start_servers()
+        self._spawn_servers()
+        # It takes a second to import, in which the servers start.
+        from sinks.ledger.migrate import upgrade  # noqa: PLC0415
+
+        self._wait_for_servers()
         settings = self.settings
         topics = declared_topics(
             settings.topic_prefix,
@@ -90,9 +98,27 @@ class Stack:
         )
         asyncio.run(create_topics(settings.broker, topics))
         upgrade(settings.database.get_secret_value())
+
+    def start_workers(self) -> None:
+        """Start the workers of every stage; they need not be ready yet."""
         stages = [stage.name for stage in STAGES]
         self.workers = Workers(self._household, stages, self._options.workers, self._worker_environment())
         self.workers.start()
+        addresses = self._web_addresses()
+        self.settings = self.settings.model_copy(
+            update={
+                "web_match": addresses["PLAUDIT_WEB_MATCH"],
+                "web_leaderboards": addresses["PLAUDIT_WEB_LEADERBOARDS"],
+            }
+        )
+
+    def wait_for_workers(self) -> None:
+        """Wait until every worker is ready.
+
+        Raises:
+            ChildDied: one is not in time; with the end of what it wrote.
+        """
+        assert self.workers is not None, "the workers were not started"
         self.workers.wait(_WORKERS_READY_S)
 
     def look_after(self) -> None:
@@ -145,23 +171,22 @@ class Stack:
     ) -> None:
         self.close()
 
-    def _start_servers(self) -> None:
-        """Start the servers that were not named, both at once, and point the settings at all of them."""
+    def _spawn_servers(self) -> None:
         options = self._options
         log = f"embedded-{uuid4().hex}" if options.broker is None else asyncio.run(cluster_id(options.broker))
         if options.folder is not None:
             self._put_former_data_aside(log)
         if options.broker is None:
-            if options.database is not None and has_progress(options.database):
-                raise UserError(
-                    "the embedded broker begins a new log, but the database holds a ledger that follows from another: "
-                    "name that log's broker with --broker, or an empty database with --database"
-                )
+            if options.database is not None:
+                _refuse_ledger_of_another_log(options.database)
             self._broker = EmbeddedBroker(self._household)
             self._broker.start()
         if options.database is None:
             self._postgres = EmbeddedPostgres(self._household, throwaway=self._household.temporary)
             self._postgres.start()
+
+    def _wait_for_servers(self) -> None:
+        options = self._options
         for server in (self._broker, self._postgres):
             if server is not None:
                 server.wait()
@@ -190,6 +215,7 @@ class Stack:
             "PLAUDIT_PARTITIONS": str(settings.partitions),
             "PLAUDIT_REPLICATION": str(settings.replication),
             "PLAUDIT_SESSION_TIMEOUT_S": str(settings.session_timeout_s),
+            "PLAUDIT_COMMIT_INTERVAL_S": str(settings.commit_interval_s),
             "PLAUDIT_ECONOMY_MARGIN_S": str(settings.economy_margin_s),
             "PLAUDIT_WEB_HOST": "127.0.0.1",
             "PLAUDIT_WEB_ADVERTISE": "",
@@ -201,3 +227,13 @@ class Stack:
         for worker in self.workers.all if self.workers else ():
             addresses.setdefault(f"PLAUDIT_WEB_{worker.stage.upper()}", []).append(worker.url)
         return {name: ",".join(urls) for name, urls in addresses.items()}
+
+
+def _refuse_ledger_of_another_log(database: str) -> None:
+    from sinks.ledger.started import has_progress  # noqa: PLC0415 - SQLAlchemy takes a second; see `start_servers`
+
+    if has_progress(database):
+        raise UserError(
+            "the embedded broker begins a new log, but the database holds a ledger that follows from another: "
+            "name that log's broker with --broker, or an empty database with --database"
+        )

@@ -55,7 +55,13 @@ def postgres(household: Household) -> Postgres:
 
 @pytest.fixture
 def database(postgres: Postgres) -> str:
-    """The URL of an empty database of this test's own."""
+    """The URL of a database of this test's own, with the ledger's tables and nothing in them."""
+    return postgres.database()
+
+
+@pytest.fixture
+def empty_database(postgres: Postgres) -> str:
+    """The URL of a database of this test's own without any tables."""
     return postgres.empty_database()
 
 

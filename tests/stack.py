@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 from xml.etree import ElementTree as ET
 
@@ -14,6 +15,7 @@ from pipeline.embedded.broker import EmbeddedBroker
 from pipeline.embedded.postgres import EmbeddedPostgres
 from pipeline.embedded.probes import broker_answers, free_port, wait_until_ready
 from pipeline.embedded.processes import Child, Household
+from sinks.ledger.migrate import upgrade
 
 HERE = Path(__file__).parent / "kafka"
 LOGGING = HERE / "log4j2.properties"
@@ -153,6 +155,7 @@ class Postgres:
 
     def __init__(self, household: Household) -> None:
         self._server = EmbeddedPostgres(household, throwaway=True, port=free_port())
+        self._template: str | None = None
         self.start()
 
     def start(self) -> None:
@@ -173,6 +176,16 @@ class Postgres:
         """Create a database without tables; return its URL."""
         name = f"test_{uuid4().hex[:12]}"
         self._execute(f"CREATE DATABASE {name}")
+        return self._server.url_of(name)
+
+    def database(self) -> str:
+        """Create a database with an empty ledger, a copy of one that was migrated once; return its URL."""
+        if self._template is None:
+            template = self.empty_database()
+            upgrade(template)
+            self._template = urlsplit(template).path.removeprefix("/")
+        name = f"test_{uuid4().hex[:12]}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
         return self._server.url_of(name)
 
     def _execute(self, statement: str) -> None:

@@ -1,0 +1,1 @@
+"""What `plaudit demo` shows: an economy for the history of a git repository."""
