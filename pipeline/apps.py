@@ -1,0 +1,146 @@
+"""The composition root: from settings to a stage's running worker. Every real client, path and address is chosen here."""
+
+import socket
+from collections.abc import Callable
+from typing import NamedTuple
+
+from agents.dedupe import DedupeStage
+from agents.leaderboards import LeaderboardsStage
+from agents.ledger import LedgerStage
+from agents.match import MatchStage
+from agents.normalize import NormalizeStage
+from pipeline.economies import EconomyFollower
+from pipeline.folders import WorkerFolder, claim_folder
+from pipeline.recordbatch.app import BatchApp, WorkerOptions
+from pipeline.recordbatch.model import StageCore
+from pipeline.recordbatch.runtime import WorkerRuntime
+from pipeline.recordbatch.store import StoreOptions
+from pipeline.settings import Settings
+from pipeline.topology import (
+    DEAD_LETTERS,
+    DEDUPE,
+    EVENTS,
+    EVENTS_UNIQUE,
+    LEADERBOARDS,
+    LEDGER,
+    MATCH,
+    NORMALIZE,
+    Stage,
+    app_id,
+    changelog_name,
+    topic_name,
+)
+from sinks.ledger.sink import LedgerSink
+from tables.board_shards import BoardShards
+from web.views import mount
+
+
+class Worker(NamedTuple):
+    """A stage's app, ready to be run, and the folder that it holds."""
+
+    app: BatchApp
+    runtime: WorkerRuntime
+    folder: WorkerFolder
+
+
+def build_worker(stage: Stage, settings: Settings) -> Worker:
+    """Wire one worker of a stage.
+
+    Raises:
+        UserError: the folder of the tables can't be used.
+    """
+    folder = claim_folder(settings.data, stage.name, settings.worker)
+    prefix = settings.topic_prefix
+    port = settings.web_port or free_port(settings.web_host)
+    options = WorkerOptions(
+        stage=stage.name,
+        app_id=app_id(prefix, stage),
+        broker=settings.broker,
+        source=topic_name(prefix, stage.reads),
+        folder=folder.path,
+        tables=stage.tables,
+        changelogs={table.name: changelog_name(prefix, stage, table) for table in stage.tables},
+        records_max=settings.batch_records_max,
+        bytes_max=settings.batch_bytes_max,
+        session_timeout_s=settings.session_timeout_s,
+        commit_interval_s=settings.commit_interval_s,
+        store=StoreOptions(cache_bytes=settings.table_cache_mb << 20),
+        web_host=settings.web_host,
+        web_port=port,
+        web_url=f"http://{settings.web_advertise or settings.web_host}:{port}",
+    )
+    part = _PARTS[stage.name](settings)
+    app = BatchApp(options, part.core, companions=[part.economies] if part.economies else [])
+    runtime = WorkerRuntime(app, settings.partitions)
+    mount(app, runtime, economies=part.economies, shards=part.boards)
+    return Worker(app, runtime, folder)
+
+
+class _Part(NamedTuple):
+    """A stage's core and what its web views read beside the tables."""
+
+    core: StageCore
+    economies: EconomyFollower | None = None
+    boards: BoardShards | None = None
+
+
+def _normalize(settings: Settings) -> _Part:
+    prefix = settings.topic_prefix
+    return _Part(
+        NormalizeStage(
+            events=topic_name(prefix, EVENTS),
+            dead_letters=topic_name(prefix, DEAD_LETTERS),
+            partitions=settings.partitions,
+            default_format=settings.source_format,
+            default_tenant=settings.source_tenant or None,
+        )
+    )
+
+
+def _dedupe(settings: Settings) -> _Part:
+    prefix = settings.topic_prefix
+    return _Part(
+        DedupeStage(
+            unique=topic_name(prefix, EVENTS_UNIQUE),
+            dead_letters=topic_name(prefix, DEAD_LETTERS),
+            retention_days=settings.dedupe_retention_days,
+        )
+    )
+
+
+def _match(settings: Settings) -> _Part:
+    economies = _follower(settings)
+    return _Part(MatchStage(prefix=settings.topic_prefix, economies=economies), economies)
+
+
+def _ledger(settings: Settings) -> _Part:
+    sink = LedgerSink(settings.database.get_secret_value())
+    return _Part(LedgerStage(sink=sink, dead_letters=topic_name(settings.topic_prefix, DEAD_LETTERS)))
+
+
+def _leaderboards(settings: Settings) -> _Part:
+    shards = BoardShards()
+    core = LeaderboardsStage(
+        dead_letters=topic_name(settings.topic_prefix, DEAD_LETTERS), windows_kept=settings.windows_kept, shards=shards
+    )
+    return _Part(core, _follower(settings), shards)
+
+
+def _follower(settings: Settings) -> EconomyFollower:
+    return EconomyFollower(settings.broker, settings.topic_prefix, margin_s=settings.economy_margin_s)
+
+
+_PARTS: dict[str, Callable[[Settings], _Part]] = {
+    NORMALIZE.name: _normalize,
+    DEDUPE.name: _dedupe,
+    MATCH.name: _match,
+    LEDGER.name: _ledger,
+    LEADERBOARDS.name: _leaderboards,
+}
+
+
+def free_port(host: str) -> int:
+    """Return a port that nobody listens on now. Workers tell it to each other before they listen on it."""
+    with socket.create_server((host, 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
