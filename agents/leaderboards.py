@@ -1,7 +1,6 @@
 """The stage `leaderboards`: folds the scores of transactions into the table `boards` and its order in memory."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from pipeline.recordbatch.model import Effects, Record, Run, StageCore, TableVie
 from pipeline.topology import BOARDS, LEADERBOARDS
 from rules.periods import ALL
 from sinks.dead_letters import dead_letter
-from tables.board_batch import BoardBatch, Contribution
+from tables.board_batch import BoardBatch, Contribution, Target
 from tables.board_shards import BoardName, BoardShard, BoardShards
 from tables.boards import board_key, is_board_key
 
@@ -27,14 +26,9 @@ class ScoredTransaction(msgspec.Struct, frozen=True, gc=False):
     scores: tuple[Score, ...] = ()
 
 
-@dataclass(slots=True)
-class _Scored:
-    """A record that could be read, and what it brings."""
-
-    record: Record
-    seq: int
-    transaction: ScoredTransaction
-    contributions: tuple[Contribution, ...]
+# A record that could be read: the record, its sequence, the tenant, the event's time in microseconds, what it brings.
+# A plain tuple, since one is made for every event.
+_Scored = tuple[Record, int, str, int, Sequence[Contribution]]
 
 
 class LeaderboardsStage(StageCore):
@@ -63,15 +57,19 @@ class LeaderboardsStage(StageCore):
 
     def process(self, run: Run, tables: dict[str, TableView]) -> Effects:
         """Fold the scores of a run's transactions into their rows."""
-        effects = Effects(run.partition)
-        scored = list(self._readable(run, effects))
+        effects, targets = Effects(run.partition), Targets()
+        scored = list(self._readable(run, effects, targets))
         batch = BoardBatch(self._shards[run.partition], self._windows_kept, tables[BOARDS.name])
-        batch.read({contribution.key for entry in scored for contribution in entry.contributions})
-        for entry in scored:
+        batch.read({key for *_, contributions in scored for key, _, _ in contributions})
+        outcomes: dict[str, int] = {}
+        for record, seq, tenant, event_time, contributions in scored:
             try:
-                effects.count(batch.add(entry.contributions, micros(entry.transaction.occurred_at), entry.seq))
+                outcome = batch.add(contributions, event_time, seq)
+                outcomes[outcome] = outcomes.get(outcome, 0) + 1
             except PoisonEvent as poison:
-                self._refuse(effects, run, entry.record, poison, entry.transaction.tenant)
+                self._refuse(effects, run, record, poison, tenant)
+        for outcome, number in outcomes.items():
+            effects.count(outcome, number)
         batch.finish(effects)
         self._batches[run.partition] = batch
         return effects
@@ -80,13 +78,13 @@ class LeaderboardsStage(StageCore):
         """Bring the order in memory to where the rows are."""
         self._batches.pop(run.partition).apply()
 
-    def _readable(self, run: Run, effects: Effects) -> Iterator[_Scored]:
+    def _readable(self, run: Run, effects: Effects, targets: "Targets") -> Iterator[_Scored]:
         for record in run.records:
             tenant = None
             try:
                 seq, transaction = _sequence(record), _transaction(record)
                 tenant = transaction.tenant
-                yield _Scored(record, seq, transaction, _contributions(transaction))
+                yield record, seq, tenant, micros(transaction.occurred_at), targets.contributions(transaction)
             except PoisonEvent as poison:
                 self._refuse(effects, run, record, poison, tenant)
 
@@ -113,16 +111,44 @@ def _transaction(record: Record) -> ScoredTransaction:
         raise PoisonEvent(Reason.INVALID_RECORD, f"not a transaction: {error}") from error
 
 
-def _contributions(transaction: ScoredTransaction) -> tuple[Contribution, ...]:
-    """Return what a transaction brings, one entry for each row, so that its sequence marks all of it as done."""
-    merged: dict[bytes, Contribution] = {}
-    for score in transaction.scores:
-        key = board_key(transaction.tenant, score.board, score.window, score.split, transaction.actor)
-        if not is_board_key(key) or not _is_window(score.window):
-            raise PoisonEvent(Reason.INVALID_RECORD, f"a score of board {score.board!r} has an impossible key")
-        points = score.points + (merged[key].points if key in merged else 0)
-        merged[key] = Contribution(key, BoardName(transaction.tenant, score.board), score.window, points)
-    return tuple(merged.values())
+class Targets:
+    """The windows that a run's scores are for: each is checked once, however many events count in it."""
+
+    def __init__(self) -> None:
+        """Know none yet."""
+        self._known: dict[tuple[str, str, str, str | None], Target] = {}
+
+    def contributions(self, transaction: ScoredTransaction) -> Sequence[Contribution]:
+        """Return what a transaction brings, one entry for each row, so that its sequence marks all of it as done.
+
+        Raises:
+            PoisonEvent: a score is for no possible row.
+        """
+        actor = transaction.actor.encode()
+        if b"\0" in actor:
+            raise PoisonEvent(Reason.INVALID_RECORD, "the actor's name contains a null character")
+        tenant, brought = transaction.tenant, []
+        for score in transaction.scores:
+            name = (tenant, score.board, score.window, score.split)
+            target = self._known.get(name)
+            if target is None:
+                target = self._known[name] = _target(*name)
+            brought.append((target.prefix + actor, target, score.points))
+        return brought if len(brought) < 2 else _merged(brought)
+
+
+def _merged(brought: Sequence[Contribution]) -> Sequence[Contribution]:
+    rows: dict[bytes, Contribution] = {}
+    for key, target, points in brought:
+        rows[key] = (key, target, points + rows[key][2] if key in rows else points)
+    return tuple(rows.values())
+
+
+def _target(tenant: str, board: str, window: str, split: str | None) -> Target:
+    prefix = board_key(tenant, board, window, split, "")
+    if not is_board_key(prefix) or not _is_window(window):
+        raise PoisonEvent(Reason.INVALID_RECORD, f"a score of board {board!r} has an impossible key")
+    return Target(prefix, BoardName(tenant, board), window)
 
 
 def _is_window(window: str) -> bool:

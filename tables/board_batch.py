@@ -1,8 +1,8 @@
 """One batch of contributions to leaderboards: rows read once, folded, written once; the order in memory follows."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
 
 from pipeline.recordbatch.model import Effects, TableView
 from pipeline.topology import BOARDS
@@ -25,13 +25,17 @@ from tables.order_index import place_of
 DELETIONS_MAX = 2_000
 
 
-class Contribution(NamedTuple):
-    """What one event adds to one row."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """A window (and split) of a board that scores are for; `prefix` and an actor's name make the key of a row."""
 
-    key: bytes
+    prefix: bytes
     name: BoardName
     window: str
-    points: int
+
+
+# What one event adds to one row: its key, the window it belongs to, points. A plain tuple, since there are so many.
+Contribution = tuple[bytes, Target, int]
 
 
 class BoardBatch:
@@ -44,6 +48,7 @@ class BoardBatch:
         self._view = view
         self._before: dict[bytes, Standing | None] = {}
         self._now: dict[bytes, Standing | None] = {}
+        self._open: set[Target] = set()  # windows known to be kept
         self._windows: dict[BoardName, set[str]] = {}
         self._expiries: dict[BoardName, Expiry] = {}
         self._emptied = 0
@@ -67,12 +72,16 @@ class BoardBatch:
             PoisonEvent: a score would leave its range; nothing was changed.
         """
         self._seq = max(self._seq, seq)
-        folded = [(entry, fold(self._now[entry.key], entry.points, event_time, seq)) for entry in contributions]
-        changed = [(entry, standing) for entry, standing in folded if standing is not self._now[entry.key]]
+        now, changed = self._now, []
+        for key, target, points in contributions:
+            standing = now[key]
+            folded = fold(standing, points, event_time, seq)
+            if folded is not standing:
+                changed.append((key, target, folded))
         expired = False
-        for entry, standing in changed:
-            if self._admits(entry.name, entry.window, seq):
-                self._now[entry.key] = standing
+        for key, target, folded in changed:
+            if target in self._open or self._admits(target, seq):
+                now[key] = folded
             else:
                 expired = True
         if expired:
@@ -102,15 +111,18 @@ class BoardBatch:
         for name, expiry in self._expiries.items():
             shard.expire(name, expiry.through)
 
-    def _admits(self, name: BoardName, window: str, seq: int) -> bool:
+    def _admits(self, target: Target, seq: int) -> bool:
         """Return whether a window counts. One that is new may make the oldest expire, which may be itself."""
-        if window == ALL:
-            return True
+        name, window = target.name, target.window
+        if window != ALL and not self._keeps(name, window, seq):
+            return False
+        self._open.add(target)
+        return True
+
+    def _keeps(self, name: BoardName, window: str, seq: int) -> bool:
         windows = self._windows.get(name)
         if windows is None:
             windows = self._windows[name] = self._shard.dated_windows(name)
-        if window in windows:
-            return True
         expiry = self._expiries.get(name)
         if window <= (self._shard.expired_through(name) if expiry is None else expiry.through):
             return False
@@ -119,6 +131,7 @@ class BoardBatch:
             oldest = min(windows)
             windows.remove(oldest)
             self._expiries[name] = Expiry(1, oldest, seq)
+            self._open.clear()
         return window in windows
 
     def _delete_expired(self, effects: Effects) -> None:

@@ -82,6 +82,11 @@ class OrderIndex:
         first = self.ahead(start)
         return list(self._places.islice(first, first + limit))
 
+    def page_before(self, end: bytes, limit: int) -> list[bytes]:
+        """Return the last `limit` places before `end`, in order."""
+        after_last = self.ahead(end)
+        return list(self._places.islice(max(0, after_last - limit), after_last))
+
     def between(self, after: bytes, before: bytes) -> int:
         """Return how many members stand strictly between two bounds."""
         return max(0, self.ahead(before) - int(self._places.bisect_right(after)))

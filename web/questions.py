@@ -4,7 +4,8 @@ Every question is about one window of one board over some of the answering worke
 the members for each of them. Answers about disjoint partitions are merged by `web.ranking`.
 """
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from heapq import merge
 from itertools import islice
 from typing import Annotated, assert_never
@@ -31,6 +32,13 @@ class Page(msgspec.Struct, frozen=True, tag="page"):
     limit: Annotated[int, msgspec.Meta(ge=0, le=PAGE_MAX)]
 
 
+class Before(msgspec.Struct, frozen=True, tag="before"):
+    """Which places come last before `end`? In order, best first."""
+
+    end: bytes
+    limit: Annotated[int, msgspec.Meta(ge=0, le=PAGE_MAX)]
+
+
 class Ahead(msgspec.Struct, frozen=True, tag="ahead"):
     """How many members stand before each of these places?"""
 
@@ -51,7 +59,7 @@ class Locate(msgspec.Struct, frozen=True, tag="locate"):
     actor: str
 
 
-Question = Page | Ahead | Sample | Locate
+Question = Page | Before | Ahead | Sample | Locate
 
 
 class BoardWindow(msgspec.Struct, frozen=True):
@@ -85,6 +93,11 @@ decode_request = msgspec.msgpack.Decoder(ShardRequest).decode
 decode_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
+def last(places: Iterable[bytes], limit: int) -> list[bytes]:
+    """Return the last `limit` places."""
+    return list(deque(places, maxlen=limit))
+
+
 def answer(request: ShardRequest, shards: BoardShards, runtime: Runtime) -> Answer:
     """Answer from this worker's own shards, all at one instant.
 
@@ -114,6 +127,8 @@ def _asked(
     match request.question:
         case Page(start, limit):
             return (), list(islice(merge(*(order.page(start, limit) for order in orders)), limit))
+        case Before(end, limit):
+            return (), last(merge(*(order.page_before(end, limit) for order in orders)), limit)
         case Ahead(places):
             return [sum(order.ahead(place) for order in orders) for place in places], ()
         case Sample(after, before, count):

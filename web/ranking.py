@@ -15,7 +15,7 @@ import msgspec
 
 from rules.economy import Tie
 from tables.order_index import END, START, first_with, read_place
-from web.questions import PAGE_MAX, PIVOTS_MAX, Ahead, Answer, Locate, Page, Question, Sample
+from web.questions import PAGE_MAX, PIVOTS_MAX, Ahead, Answer, Before, Locate, Page, Question, Sample, last
 
 # A range with fewer members than this is read instead of narrowed further; so is everything before a shallow page.
 _READ_MAX = PAGE_MAX // 2
@@ -71,9 +71,13 @@ class Ranking:
         located = [place for answer in await self._ask(Locate(actor)) for place in answer.places]
         if not located:
             return 0, []
-        [ahead] = _sums(await self._ask(Ahead((located[0],))))
+        place = located[0]
+        [ahead] = _sums(await self._ask(Ahead((place,))))
         offset = max(0, min(ahead - (limit - 1) // 2, self.size - limit))
-        return offset, await self.page(offset, limit)
+        better = ahead - offset
+        before = last(_merged(await self._ask(Before(place, better))), better) if better else []
+        places = before + _merged(await self._ask(Page(place, limit - better)))[: limit - better]
+        return offset, await self._ranked(places, offset)
 
     async def _ask(self, question: Question) -> list[Answer]:
         if len(self._sources) == 1:  # no other task runs in between when the only source is this worker's own memory
