@@ -31,7 +31,15 @@ COMMANDS = (
     Command("up", "pipeline.commands.stack", "up", "Run broker, database and all stages on this machine.", _RUN),
     Command("worker", "pipeline.commands.worker", "worker", "Run one worker of one stage.", _RUN),
     Command("topics", "pipeline.commands.topics", "topics", "Create the topics of the log.", _SET_UP),
+    Command("db", "pipeline.commands.db", "app", "Prepare the ledger's database.", _SET_UP),
     Command("economy", "pipeline.commands.economy", "app", "Check, publish and compare economies.", _DATA),
+    Command(
+        "import", "pipeline.commands.imports", "imports", "Bring in a real history: git, JSON lines or CSV.", _DATA
+    ),
+    Command("leaderboard", "pipeline.commands.look", "leaderboard", "Show a leaderboard.", _LOOK),
+    Command("profile", "pipeline.commands.look", "profile", "Show what an actor has.", _LOOK),
+    Command("ledger", "pipeline.commands.ledger", "app", "Verify and read the ledger.", _LOOK),
+    Command("dlq", "pipeline.commands.dlq", "app", "List and show dead letters.", _LOOK),
     Command("drain", "pipeline.commands.topics", "drain", "Wait until all that was appended is accounted for.", _LOOK),
     Command("settings", "pipeline.commands.settings", "settings", "List all settings, with their values.", _SET_UP),
 )
