@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,19 +17,30 @@ STOP_S = 30
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """The environment of both shells, in a folder with the files that the README shows."""
-    readme.write_files(tmp_path)
-    return readme.environment_with_plaudit(tmp_path)
+def folder() -> Iterator[Path]:
+    """The reader's folder, with the files that the README shows.
+
+    Not pytest's own: that one is closed to other accounts, and run by root the database has an account of its own.
+    """
+    with tempfile.TemporaryDirectory(prefix="plaudit-readme-") as name:
+        Path(name).chmod(0o755)
+        readme.write_files(Path(name))
+        yield Path(name)
 
 
 @pytest.fixture
-def stack(tmp_path: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of both shells."""
+    return readme.environment_with_plaudit(folder)
+
+
+@pytest.fixture
+def stack(folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """The first shell; ended if a test fails to end it."""
-    with (tmp_path / "up.log").open("wb") as log:
+    with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(
             ["bash", "-c", f"exec {readme.commands('up')}"],
-            cwd=tmp_path,
+            cwd=folder,
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -40,14 +52,14 @@ def stack(tmp_path: Path, environment: dict[str, str]) -> Iterator[subprocess.Po
 
 
 async def test_the_walk_through_ends_with_what_it_promises(
-    tmp_path: Path, environment: dict[str, str], stack: subprocess.Popen[bytes]
+    folder: Path, environment: dict[str, str], stack: subprocess.Popen[bytes]
 ) -> None:
     """Every command succeeds, Ada has her points once, the ledger holds, and the stack stops cleanly."""
-    ready = tmp_path / "plaudit-data" / "plaudit.env"
+    ready = folder / "plaudit-data" / "plaudit.env"
     await until(lambda: ready.exists() or stack.poll() is not None, READY_S, "the stack is ready")
-    assert stack.poll() is None, (tmp_path / "up.log").read_text(encoding="utf-8")
+    assert stack.poll() is None, (folder / "up.log").read_text(encoding="utf-8")
 
-    printed = readme.run(readme.commands("stack"), tmp_path, environment, COMMANDS_S)
+    printed = readme.run(readme.commands("stack"), folder, environment, COMMANDS_S)
     stack.send_signal(signal.SIGINT)
     stopped = stack.wait(STOP_S)
 
