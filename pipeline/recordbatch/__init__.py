@@ -1,1 +1,1 @@
-"""Record batches for Faust: one Faust event is one run of records of one partition. The only code that knows Faust's internals."""
+"""Record batches for Faust: one event is one run of records of one partition. Nothing else knows Faust's internals."""

@@ -1,41 +1,35 @@
 """A stage as a Faust app: one agent over one topic, whose events are runs.
 
-Faust keeps what it is good at: membership, assignment, rebalance, supervision of the agent, web views. Its tables and their
-recovery are replaced (`partitions`), its consumer's accounting corrected (`consumer`), its per-record path not taken.
+Faust keeps what it is good at: membership, assignment, rebalance, supervision of the agent, web views. Its tables and
+their recovery are replaced (`partitions`), its consumer's accounting corrected (`consumer`), its per-record path not
+taken.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
-from faust.types import TP
 from yarl import URL
 
-from pipeline import metrics
-from pipeline.errors import TransientError
 from pipeline.logs import get_logger
 from pipeline.recordbatch.consumer import Transport
-from pipeline.recordbatch.model import Run, StageCore
-from pipeline.recordbatch.partitions import OwnedPartition, Partitions
-from pipeline.recordbatch.producer import BatchProducer
-from pipeline.recordbatch.recovery import KafkaReader
+from pipeline.recordbatch.model import StageCore
 from pipeline.recordbatch.scheduler import run_scheduler
 from pipeline.recordbatch.schema import RunSchema
-from pipeline.recordbatch.shards import Fenced, TableSpec
-from pipeline.recordbatch.shell import Shell
+from pipeline.recordbatch.shards import TableSpec
 from pipeline.recordbatch.store import StoreOptions
+from pipeline.recordbatch.worker import Companion, StageWorker
 
 log = get_logger(__name__)
 
 # Runs waiting for the agent. Each holds up to `batch_bytes_max`; more only uses memory.
 _RUNS_BUFFERED = 8
-# Runs being processed at once, of different partitions: while one waits for the broker another computes.
-_RUNS_AT_ONCE = 4
 _CONNECT_RETRY_S = 1.0
 
 
@@ -55,7 +49,7 @@ class WorkerOptions:
     session_timeout_s: float = 10.0
     commit_interval_s: float = 1.0
     sole_writer_check_s: float = 30.0
-    store: StoreOptions = StoreOptions()
+    store: StoreOptions = field(default_factory=StoreOptions)
     web_host: str = "127.0.0.1"
     web_port: int = 6066
     web_url: str = ""
@@ -65,17 +59,44 @@ class BatchRecovery(Recovery):
     """Faust's recovery service; before streams resume it opens the assigned partitions' shards."""
 
     async def _resume_streams(self, generation_id: int = 0) -> None:
+        """Open what is assigned, read on from what is committed, and let the runs flow.
+
+        In this order: what was committed before the fence of a shard stood in its changelog, so its state is never
+        behind the offset that is read from. `_wait` gives up when the next rebalance begins; this begins again then.
+        """
         app: BatchApp = self.app
         app.in_recovery = True
         assigned = [tp.partition for tp in app.consumer.assignment() if tp.topic == app.options.source]
-        # `_wait` gives up when the next rebalance begins; the opening is begun again for what is assigned then.
         await self._wait(app.worker.open(assigned))
+        await self._wait(self._seek())
+        if app.consumer_generation_id != generation_id:
+            return
         app.in_recovery = False
-        await super()._resume_streams(generation_id=generation_id)
+        app.consumer.resume_partitions(app.consumer.assignment())
+        self.completed.set()
+        app.flow_control.resume()
+        app.consumer.resume_flow()
+        await app._fetcher.maybe_start()
+        self.tables.on_actives_ready()
+        self.tables.on_standbys_ready()
+        app.on_rebalance_end()
+
+    async def _seek(self) -> None:
+        """Seek as long as it takes; the stock one gives up after a while, and with it recovery, for ever."""
+        while self.app.consumer.assignment():
+            try:
+                await self.app.consumer.perform_seek()
+            except KafkaError as error:
+                log.warning("waiting for the broker", stage=self.app.stage_name, why=repr(error))
+                await asyncio.sleep(_CONNECT_RETRY_S)
+            else:
+                return
 
 
 class BatchTableManager(TableManager):
-    """Manages no Faust tables, but lets Faust's assignor, which is sticky and knows every worker's URL, do the assigning."""
+    """Manages no Faust tables, but has Faust's assignor, which is sticky and knows every worker's URL, assign."""
+
+    _batch_recovery: BatchRecovery | None = None
 
     @property
     def changelog_topics(self) -> set[str]:
@@ -85,16 +106,9 @@ class BatchTableManager(TableManager):
     @property
     def recovery(self) -> Recovery:
         """The recovery service."""
-        if self._recovery is None:
-            self._recovery = BatchRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
-        return self._recovery
-
-
-class Companion(Protocol):
-    """Something that runs beside a stage's core, from before its first run to after its last."""
-
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
+        if self._batch_recovery is None:
+            self._batch_recovery = self._recovery = BatchRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._batch_recovery
 
 
 class BatchApp(faust.App):
@@ -137,136 +151,10 @@ class BatchApp(faust.App):
                 await self.worker.submit(event)
 
     async def on_stop(self) -> None:
-        """Stop the stage after Faust has stopped consuming."""
+        """Finish what is in flight, let Faust commit it and stop consuming, then stop the stage."""
+        await self.worker.finish()
         await super().on_stop()
         await self.worker.stop()
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker, self, loop=self.loop)
-
-
-class StageWorker:
-    """The worker's side of an app: its partitions, its shell, and the runs in flight."""
-
-    def __init__(self, app: BatchApp, core: StageCore, companions: Sequence[Companion]) -> None:
-        options = app.options
-        self.app = app
-        self._services: Sequence[Companion] = (*companions, core)
-        self.producer = BatchProducer(options.broker, client_id=options.app_id)
-        self.reader = KafkaReader(options.broker)
-        self.shell = Shell(options.stage, core, self.producer, self.reader)
-        self.partitions = Partitions(
-            core, options.broker, options.folder, options.tables, options.changelogs, options.store, options.stage
-        )
-        self.failed: BaseException | None = None
-        self.opened = False
-        self._opening = asyncio.Lock()
-        self._slots = asyncio.Semaphore(_RUNS_AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._watching: asyncio.Task[None] | None = None
-
-    async def _start(self) -> None:
-        """Connect, waiting for the broker as long as it takes, and start the core."""
-        while True:
-            try:
-                await self.producer.start()
-            except TransientError as error:
-                log.warning("waiting for the broker", stage=self.app.stage_name, why=str(error))
-                await asyncio.sleep(_CONNECT_RETRY_S)
-            else:
-                break
-        for service in self._services:
-            await service.start()
-        self._watching = asyncio.create_task(self._watch_writers())
-
-    async def stop(self) -> None:
-        """Finish. Runs still in flight are broken off, as in a crash: their partition's next owner does them again."""
-        if self._watching is None:
-            return
-        tasks = [self._watching, *self._tasks]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self.partitions.close_all()
-        for service in reversed(self._services):
-            await service.stop()
-        await self.producer.stop()
-
-    async def open(self, numbers: Sequence[int]) -> None:
-        """Own these partitions and recover them."""
-        async with self._opening:
-            if self._watching is None:
-                await self._start()
-            await self.partitions.assign(numbers, self.producer)
-            self.opened = True
-
-    async def submit(self, event: Any) -> None:
-        """Take a run; returns as soon as a slot is free, so that partitions overlap. Order within a partition is kept."""
-        await self._slots.acquire()
-        task = asyncio.create_task(self._process(event))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _process(self, event: Any) -> None:
-        run: Run = event.value
-        try:
-            partition = self.partitions.owned.get(run.partition)
-            if partition is None or partition.fenced:
-                self.app.consumer.abandon(event.message)
-                return
-            async with partition.lock:
-                if partition.fenced:
-                    self.app.consumer.abandon(event.message)
-                    return
-                await self.shell.process(run, partition.shards)
-            self.app.consumer.ack(event.message)
-            self._observe_lag(run)
-        except Fenced as fenced:
-            self._fence(self.partitions.owned[run.partition], fenced)
-            self.app.consumer.abandon(event.message)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - the one place: whatever is not foreseen stops the worker
-            await self._fail(error, run)
-        finally:
-            self._slots.release()
-
-    def _fence(self, partition: OwnedPartition, fenced: Fenced) -> None:
-        partition.fenced = True
-        metrics.FENCED.labels(self.app.stage_name).inc()
-        log.warning("fenced", stage=self.app.stage_name, partition=partition.number, why=str(fenced))
-
-    async def _fail(self, error: BaseException, run: Run) -> None:
-        """Stop the worker without acknowledging: a run that can't be processed must not be passed over."""
-        self.failed = error
-        log.critical(
-            "the stage failed; the worker stops",
-            stage=self.app.stage_name,
-            partition=run.partition,
-            first=run.records[0].offset,
-            last=run.records[-1].offset,
-            exc_info=error,
-        )
-        await self.app.crash(error)
-
-    def _observe_lag(self, run: Run) -> None:
-        highwater = self.app.consumer.highwater(TP(run.topic, run.partition))
-        if highwater is not None:
-            lag = max(0, highwater - run.records[-1].offset - 1)
-            metrics.LAG_RECORDS.labels(self.app.stage_name, str(run.partition)).set(lag)
-
-    async def _watch_writers(self) -> None:
-        """Look, on idle partitions too, whether somebody else writes their changelogs."""
-        while True:
-            await asyncio.sleep(self.app.options.sole_writer_check_s)
-            await self._check_writers()
-
-    async def _check_writers(self) -> None:
-        for partition in list(self.partitions.owned.values()):
-            if not partition.ready or partition.fenced:
-                continue
-            try:
-                async with partition.lock:
-                    await self.shell.check_sole_writer(partition.shards)
-            except Fenced as fenced:
-                self._fence(partition, fenced)

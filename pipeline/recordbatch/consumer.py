@@ -1,10 +1,11 @@
 """A Faust consumer whose messages are runs and whose commits are exact.
 
-The stock consumer commits past messages that are still in flight, crawls over offset gaps, and counts a failed commit as
-done (faust-streaming#606, robinhood/faust#625, faust-streaming#316). Here a partition's committable offset is the end of
-the longest finished prefix of what was delivered, and nothing else.
+The stock consumer commits past messages that are still in flight, crawls over offset gaps, and counts a failed commit
+as done (faust-streaming#606, robinhood/faust#625, faust-streaming#316). Here a partition's committable offset is the
+end of the longest finished prefix of what was delivered, and nothing else.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -41,6 +42,35 @@ class InFlight:
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, which survives a commit that the broker refuses or can't be reached for."""
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek every assigned partition to its committed offset, or to its beginning; return the committed offsets.
+
+        The stock one leaves a partition without a commit wherever its last fetch brought it, and what was fetched in a
+        rebalance is thrown away: those records would be passed over.
+        """
+        offsets: Mapping[TP, int] = await self.call_thread(self._seek_to_committed)
+        return offsets
+
+    async def _seek_to_committed(self) -> Mapping[TP, int]:
+        consumer = self._ensure_consumer()
+        partitions = list(consumer.assignment())
+        committed = await asyncio.gather(*(consumer.committed(tp) for tp in partitions))
+        offsets = dict(zip(partitions, committed, strict=True))
+        for tp, offset in offsets.items():
+            if offset is not None:
+                consumer.seek(tp, offset)
+        fresh = [tp for tp, offset in offsets.items() if offset is None]
+        if fresh:
+            await consumer.seek_to_beginning(*fresh)
+        return offsets
+
+    async def rejoin(self) -> None:
+        """Ask the group for a new assignment."""
+        await self.call_thread(self._rejoin)
+
+    async def _rejoin(self) -> None:
+        self._ensure_consumer()._coordinator.request_rejoin()
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         mine = {driver.ensure_aiokafka_TP(tp): driver.OffsetAndMetadata(o, "") for tp, o in offsets.items()}
@@ -85,20 +115,24 @@ class Consumer(driver.Consumer):
         self._in_flight.setdefault(tp, InFlight()).deliver(message)
         return message
 
-    def ack(self, message: Message) -> bool:
-        """Mark a run as finished: everything it caused is durable. Returns False when it was marked before."""
-        if message.acked:
-            return False
+    def finish(self, message: Message) -> None:
+        """Mark a run as finished: everything it caused is durable."""
         message.acked = True
-        self._unacked_messages.discard(message)
-        self._n_acked += 1
-        notify(self._waiting_for_ack)
-        return True
+        self.abandon(message)
 
     def abandon(self, message: Message) -> None:
-        """Give up a run without marking it finished: its partition belongs to another worker now."""
+        """Forget a run without marking it finished: whoever owns its partition next will do it."""
         self._unacked_messages.discard(message)
         notify(self._waiting_for_ack)
+
+    def ack(self, message: Message) -> bool:
+        """Forget a run that Faust's stream skipped in a rebalance: it acknowledges those, though nobody did them."""
+        self.abandon(message)
+        return False
+
+    async def rejoin(self) -> None:
+        """Ask the group for a new assignment; what is in flight is finished before."""
+        await self._thread.rejoin()
 
     def processed(self, tp: TP) -> int | None:
         """Return the offset up to which everything is finished, exclusive; None before anything is known."""
@@ -114,17 +148,13 @@ class Consumer(driver.Consumer):
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Gaps between offsets (transaction markers, compaction) need no bookkeeping here."""
 
-    async def perform_seek(self) -> None:
-        # What was in flight will be fetched again from the committed offset.
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        # What was finished has been committed, what was not will be fetched again. Not in `perform_seek`, which Faust
+        # also calls while the runs of the last assignment are still being finished.
         self._in_flight.clear()
-        await super().perform_seek()
+        await super().on_partitions_assigned(assigned, generation_id)
 
-    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        await super().on_partitions_revoked(revoked)
-        for tp in revoked:
-            self._in_flight.pop(tp, None)
-
-    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002, ARG002 - Faust's signature
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's signature
         assigned = self.assignment()
         mine = {tp: offset for tp, offset in offsets.items() if tp in assigned}
         if not mine or not await self._commit(mine):

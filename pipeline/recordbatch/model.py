@@ -1,7 +1,7 @@
 """What a stage sees: runs of records in, effects out. Nothing here knows Faust, a broker or a disk.
 
-A stage computes its effects from a run and its state; the shell (`pipeline.recordbatch.shell`) carries them out in the one
-order that loses nothing: deliver, produce outputs, produce changelog, write state, acknowledge.
+A stage computes its effects from a run and its state; the shell (`pipeline.recordbatch.shell`) carries them out in the
+one order that loses nothing: deliver, produce outputs, produce changelog, write state, acknowledge.
 """
 
 from collections.abc import Iterator, Sequence
@@ -85,7 +85,7 @@ class Effects:
         self.changes.setdefault(table, {})[key] = Change(seq, value)
 
     def count(self, what: str, n: int = 1) -> None:
-        """Count `n` records under a name from a closed set, for the metrics: `accepted`, `duplicate`, a reason code…"""
+        """Count `n` records under a name from a closed set, for the metrics: `accepted`, `duplicate`, a reason code."""
         self.counts[what] = self.counts.get(what, 0) + n
 
 

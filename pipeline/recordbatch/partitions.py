@@ -1,7 +1,8 @@
 """What a worker owns: for each assigned partition its shards, and how far their recovery is."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import rocksdict
@@ -10,8 +11,8 @@ from pipeline import metrics
 from pipeline.errors import TransientError
 from pipeline.logs import get_logger
 from pipeline.recordbatch.model import StageCore, TableView
-from pipeline.recordbatch.recovery import recover
-from pipeline.recordbatch.shards import Log, Shard, TableSpec, shard_path
+from pipeline.recordbatch.recovery import in_thread, recover
+from pipeline.recordbatch.shards import ChangelogReader, Fenced, Log, Shard, TableSpec, shard_path
 from pipeline.recordbatch.store import ShardStore, StoreOptions
 
 log = get_logger(__name__)
@@ -64,38 +65,65 @@ class Partitions:
         self._options = store_options.build(self._cache)
         self.owned: dict[int, OwnedPartition] = {}
 
-    async def assign(self, numbers: Iterable[int], log_: Log) -> None:
+    async def assign(self, numbers: Iterable[int], log_: Log, reader: ChangelogReader) -> None:
         """Own exactly these partitions: close what went, open and recover what came or was fenced.
 
-        A partition that stays keeps its state. Returns once all are ready; waits for the broker as long as it takes.
+        A partition that stays keeps its state, if nobody else had it meanwhile. Returns once all are ready; waits for
+        the broker as long as it takes.
+
+        Raises:
+            Fenced: another worker has opened one of them meanwhile.
         """
         wanted = set(numbers)
         for number in list(self.owned):
             if number not in wanted or self.owned[number].fenced or not self.owned[number].ready:
                 self.close(number)
+        await asyncio.gather(*(self._check(number, log_, reader) for number in list(self.owned)))
         fresh = [self._open(number) for number in sorted(wanted - self.owned.keys())]
         if not fresh:
             return
         self._count()
-        await self._recover(fresh, log_)
+        await self._recover(fresh, log_, reader)
         for partition in fresh:
             shards: dict[str, TableView] = dict(partition.shards)
-            await asyncio.to_thread(self._core.partition_opened, partition.number, shards)
+            await in_thread(self._core.partition_opened, partition.number, shards)
             partition.ready = True
         log.info("partitions ready", stage=self._stage, partitions=sorted(self.owned))
 
-    async def _recover(self, fresh: Sequence[OwnedPartition], log_: Log) -> None:
+    async def _check(self, number: int, log_: Log, reader: ChangelogReader) -> None:
+        """Close a partition that was another worker's since its last run, which this worker may have slept through.
+
+        Its state would be older than the offset from which it is now to be read, and outputs computed from it wrong.
+        """
+        partition = self.owned[number]
+        try:
+            async with partition.lock:
+                for shard in partition.shards.values():
+                    await self._retrying(partial(shard.check_sole_writer, log_, reader))
+        except Fenced as fenced:
+            log.warning(
+                "the partition was elsewhere; recovering it", stage=self._stage, partition=number, why=str(fenced)
+            )
+            self.close(number)
+
+    async def _recover(self, fresh: Sequence[OwnedPartition], log_: Log, reader: ChangelogReader) -> None:
         shards = [shard for partition in fresh for shard in partition.shards.values()]
+
+        async def attempt() -> None:
+            # A fence that is raised again after a failure is one more record, no harm.
+            await asyncio.gather(*(shard.raise_fence(log_) for shard in shards))
+            await recover(self._broker, shards, lambda: self._report(fresh))
+            await asyncio.gather(*(shard.repair(log_, reader) for shard in shards))
+
+        await self._retrying(attempt)
+
+    async def _retrying(self, act: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                # A fence that is raised again after a failure is one more record, no harm.
-                await asyncio.gather(*(shard.raise_fence(log_) for shard in shards))
-                await recover(self._broker, shards, lambda: self._report(fresh))
+                return await act()
             except TransientError as error:
                 log.warning("recovery waits for the broker", stage=self._stage, why=str(error))
                 await asyncio.sleep(_RETRY_DELAY_S)
-            else:
-                return
 
     def _open(self, number: int) -> OwnedPartition:
         shards = {}
@@ -109,6 +137,7 @@ class Partitions:
         """Give a partition up; its disk stays, for the case that it comes back."""
         partition = self.owned.pop(number)
         if partition.ready:
+            partition.ready = False
             self._core.partition_closed(number)
         for shard in partition.shards.values():
             shard.store.close()

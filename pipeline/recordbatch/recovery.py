@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -14,6 +14,18 @@ from pipeline.recordbatch.shards import Shard
 # Records applied to the disk in one go. Larger chunks need memory and gain nothing.
 _CHUNK_RECORDS = 10_000
 _POLL_MS = 500
+
+T = TypeVar("T")
+
+
+async def in_thread(act: Callable[..., T], *arguments: Any) -> T:
+    """Run a blocking call in a thread; when cancelled, wait for its end first, since nothing else stops a thread."""
+    call = asyncio.ensure_future(asyncio.to_thread(act, *arguments))
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait([call])
+        raise
 
 
 def _consumer(broker: str) -> AIOKafkaConsumer:
@@ -53,7 +65,7 @@ async def recover(broker: str, shards: Sequence[Shard], progress: Callable[[], N
                 shard = waiting[tp]
                 mine = [record for record in records if record.offset <= shard.fence]
                 if mine:
-                    await asyncio.to_thread(shard.apply, mine)
+                    await in_thread(shard.apply, mine)
                 if records[-1].offset >= shard.fence:
                     shard.position = max(shard.position, shard.fence + 1)
                     del waiting[tp]

@@ -1,4 +1,4 @@
-"""What a worker tells about itself: its partitions, their recovery and lag, who owns the others, and why it is not ready."""
+"""What a worker tells about itself: its partitions, their recovery and lag, the others' owners, why it is not ready."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -65,8 +65,9 @@ class WorkerRuntime:
 
     def owner(self, partition: int) -> str | None:
         """Return the base URL of the worker that owns a partition; None while nobody is known to."""
-        urls = self._app.assignor._external_tps_url  # noqa: SLF001 - Faust exposes it by topic key only
-        return urls.get(TP(self._app.options.source, partition))
+        urls = self._app.assignor._external_tps_url
+        url: str | None = urls.get(TP(self._app.options.source, partition))
+        return url
 
     def view(self, table: str, partition: int) -> TableView:
         """Return a partition's shard of a table.
@@ -85,7 +86,9 @@ class WorkerRuntime:
         reasons = [f"waiting for the {what}: {why}" for what, why in worker.shell.waiting_for.items()]
         if not worker.opened:
             reasons.append("no partitions are assigned yet")
-        for status in self.status():
-            if status.state != "ready":
-                reasons.append(f"partition {status.partition} is recovering: {status.recovered} of {status.target} records")
+        reasons.extend(
+            f"partition {status.partition} is recovering: {status.recovered} of {status.target} records"
+            for status in self.status()
+            if status.state != "ready"
+        )
         return reasons

@@ -10,7 +10,7 @@ from pipeline.recordbatch.model import Record
 
 
 def cut_runs(records: Sequence[Record], records_max: int, bytes_max: int) -> Iterator[Sequence[Record]]:
-    """Cut consecutive records into runs of at most `records_max` records and `bytes_max` bytes; one record always fits."""
+    """Cut records, in order, into runs of at most `records_max` and `bytes_max` bytes; one record always fits."""
     start = size = 0
     for index, record in enumerate(records):
         length = len(record.value or b"") + len(record.key or b"")

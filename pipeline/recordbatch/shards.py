@@ -1,19 +1,20 @@
 """The shards of a worker's tables: their changelogs, their recovery, and the fence against a second writer.
 
-Faust's own tables write the local disk first, the changelog later and the offset later still; its recovery handles a record
-at a time. Here a shard is opened in three steps: append a *fence* (a record with this opening's writer id) to the
-changelog, read the changelog up to that fence, then serve.
+Faust's own tables write the local disk first, the changelog later and the offset later still; its recovery handles a
+record at a time. Here a shard is opened in three steps: append a *fence* (a record with this opening's writer id) to
+the changelog, read the changelog up to that fence, then serve.
 
-The fence decides who owns a shard, by the order of the log alone. A writer knows the offset that its next append must get.
-Another offset means that somebody else wrote in between: a foreign fence means that the shard was taken over, and this
-worker stops before it touches its disk (`Fenced`); foreign records without a fence are those of a worker that was taken over
-and does not know it yet, and the values of those keys are written again. See docs/adr/0003.
+The fence decides who owns a shard, by the order of the log alone. A writer knows the offset that its next append must
+get. Another offset means that somebody else wrote in between: a foreign fence means that the shard was taken over, and
+this worker stops before it touches its disk (`Fenced`); other records without a fence are those of a worker that was
+taken over and does not know it yet, or delayed requests of this one, and the values of those keys are written again.
+Recovery does the same for keys whose last record is not their newest. See docs/adr/0003.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiokafka import TopicPartition
 
@@ -21,12 +22,16 @@ from pipeline.errors import PipelineError
 from pipeline.logs import get_logger
 from pipeline.recordbatch.model import Change, Output, Record
 from pipeline.recordbatch.producer import Appended
-from pipeline.recordbatch.store import SEQ_BYTES, ShardStore, packed
+from pipeline.recordbatch.store import SEQ_BYTES, ShardStore, packed, sequence_of
 
 log = get_logger(__name__)
 
+# Table keys begin with a tenant, never with NUL: these are the protocol's own.
+_OWN_KEYS = b"\0"
 FENCE_KEY = b"\0fence"
+_MARK_KEY = b"\0mark"
 WRITER_HEADER = "plaudit-writer"
+_SEQ_HEADER = "plaudit-seq"
 
 
 class Fenced(PipelineError):
@@ -53,6 +58,11 @@ class Shard:
         self.partition = partition
         self.store = store
         self.writer = secrets.token_bytes(8)
+        self._headers = ((WRITER_HEADER, self.writer),)
+        self._overwritten: set[bytes] = set()  # keys whose last record in the changelog may be older than our value
+        self._buried: dict[
+            bytes, int
+        ] = {}  # in recovery: the sequences of deleted keys, of which the disk holds nothing
         self.expected = -1  # the offset that this writer's next append must get
         self.fence = -1  # the offset of this opening's fence
         self.position = store.offset() + 1  # the next changelog offset to be applied
@@ -77,11 +87,13 @@ class Shard:
 
     async def raise_fence(self, log_: Log) -> None:
         """Append this opening's fence. After it, every record that is not this writer's is a late one."""
-        appended = await log_.append(self.topic, self.partition, [Output(FENCE_KEY, self.writer, self._headers())])
+        appended = await log_.append(self.topic, self.partition, [Output(FENCE_KEY, self.writer, self._headers)])
         self.fence = appended[-1].base
         self.expected = self.fence + 1
         if self.position > self.fence:
-            log.warning("the disk is ahead of its changelog, which is a new one: starting from an empty disk", topic=self.topic)
+            log.warning(
+                "the disk is ahead of its changelog, which is a new one: starting from an empty disk", topic=self.topic
+            )
             self.store.clear()
             self.position = 0
 
@@ -91,35 +103,67 @@ class Shard:
         return self.position > self.fence
 
     def apply(self, records: Sequence[Record]) -> None:
-        """Bring changelog records to the disk. Of two values for a key, the one with the higher sequence stays."""
-        newest: dict[bytes, bytes | None] = {}
+        """Bring changelog records to the disk. Of two values for a key, the one with the higher sequence stays.
+
+        A key whose last record is not the one that stays is remembered for `repair`.
+        """
+        newest: dict[bytes, tuple[int, bytes | None]] = {}
         for record in records:
-            key, value = record.key, record.value
-            if key is None or key == FENCE_KEY:
+            key = record.key
+            if key is None or key.startswith(_OWN_KEYS):
                 continue
-            held = newest.get(key)
-            if value is None or held is None or value[:SEQ_BYTES] >= held[:SEQ_BYTES]:
-                newest[key] = value
-        keys = [key for key, value in newest.items() if value is not None]
-        for key, stored in zip(keys, self.store.get_many(keys), strict=True):
-            value = newest[key]
-            if stored is not None and value is not None and stored[:SEQ_BYTES] > value[:SEQ_BYTES]:
-                del newest[key]
+            seq = _sequence(record)
+            if seq >= max(newest[key][0] if key in newest else -1, self._buried.get(key, -1)):
+                newest[key] = (seq, record.value)
+                self._overwritten.discard(key)
+            else:
+                self._overwritten.add(key)
+        for key, stored in zip(newest, self.store.get_many(list(newest)), strict=True):
+            if stored is not None and sequence_of(stored) > newest[key][0]:
+                self._overwritten.add(key)
+                newest[key] = (sequence_of(stored), stored)
+            elif newest[key][1] is None:
+                self._buried[key] = newest[key][0]
         last = records[-1].offset
-        self.store.write(newest, last)
+        self.store.write({key: value for key, (_, value) in newest.items()}, last)
         self.position = last + 1
+
+    async def repair(self, log_: Log, reader: ChangelogReader) -> None:
+        """Write again, after recovery, the values behind which an older one stands in the changelog.
+
+        Compaction keeps a key's last record, whatever its sequence: the next recovery would take the older one.
+
+        Raises:
+            Fenced: another worker has opened this shard meanwhile.
+            TransientError: the broker is away; calling again is harmless.
+        """
+        if self._overwritten:
+            await self._append([], log_, reader)
+        self._buried.clear()
 
     # Writing.
 
-    async def log_changes(self, changes: Mapping[bytes, Change], log_: Log, reader: ChangelogReader) -> dict[bytes, bytes | None]:
+    async def log_changes(
+        self, changes: Mapping[bytes, Change], log_: Log, reader: ChangelogReader
+    ) -> dict[bytes, bytes | None]:
         """Append changes to the changelog and return them as the disk takes them.
 
         Raises:
             Fenced: another worker opened this shard; nothing may be written to the disk.
             TransientError: the broker is away; calling again is harmless.
         """
-        stored = {key: None if c.value is None else packed(c.seq, c.value) for key, c in changes.items()}
-        await self._append(stored, log_, reader)
+        headers = self._headers
+        stored: dict[bytes, bytes | None] = {}
+        records = []
+        for key, (seq, payload) in changes.items():
+            if payload is None:
+                stored[key] = None
+                records.append(self._tombstone(key, seq))
+            else:
+                stored[key] = value = packed(seq, payload)
+                records.append(Output(key, value, headers))
+        if records:
+            await self._append(records, log_, reader)
         return stored
 
     def write(self, stored: Mapping[bytes, bytes | None]) -> None:
@@ -127,45 +171,75 @@ class Shard:
         self.store.write(stored, self.expected - 1)
 
     async def check_sole_writer(self, log_: Log, reader: ChangelogReader) -> None:
-        """Append a mark, which finds a second writer even while there is nothing to write."""
-        await self._append({}, log_, reader, marks=[Output(FENCE_KEY + b"-mark", self.writer, self._headers())])
+        """Append a mark, which finds a second writer even while there is nothing to write.
 
-    async def _append(
-        self,
-        stored: Mapping[bytes, bytes | None],
-        log_: Log,
-        reader: ChangelogReader,
-        marks: Iterable[Output] = (),
-    ) -> None:
-        headers = self._headers()
-        written = set(stored)
-        records = [*marks, *(Output(key, value, headers) for key, value in stored.items())]
-        while records:
-            overwritten: set[bytes] = set()
-            for base, count in await log_.append(self.topic, self.partition, records):
+        Raises:
+            Fenced: another worker opened this shard.
+            TransientError: the broker is away; calling again is harmless.
+        """
+        await self._append([Output(_MARK_KEY, self.writer, self._headers)], log_, reader)
+
+    async def _append(self, records: Sequence[Output], log_: Log, reader: ChangelogReader) -> None:
+        """Append `records`, and then once more the values of keys that were written between our own appends.
+
+        Whoever wrote in between, a worker that lost this shard or a delayed request of our own, may have left a key's
+        older value as its last record. What was found stays noted until it is repaired, over failures too.
+        """
+        mine = {record.key: record for record in records}
+        pending = records or self._present_values(mine)
+        while pending:
+            appended = await log_.append(self.topic, self.partition, pending)
+            start = 0
+            for base, count in appended:
                 if base != self.expected:
-                    overwritten |= await self._foreign_keys(self.expected, base - 1, reader)
+                    self._overwritten |= await self._keys_between(base, reader)
                 self.expected = base + count
-            # What this append holds came after the foreign records, or is among `records` of this loop's next turn.
-            again = sorted(overwritten - written)
-            records = [Output(key, value, headers) for key, value in zip(again, self.store.get_many(again), strict=True)]
-            written |= overwritten
-            if records:
-                log.warning("overwrote records of a worker that lost this partition", topic=self.topic, records=len(records))
+                if self._overwritten:
+                    self._overwritten.difference_update(record.key for record in pending[start : start + count])
+                start += count
+            pending = self._present_values(mine)
+            if pending:
+                log.warning("writing again what another writer overwrote", topic=self.topic, records=len(pending))
 
-    async def _foreign_keys(self, first: int, last: int, reader: ChangelogReader) -> set[bytes]:
-        """Return the keys that somebody else wrote between two offsets, both inclusive."""
-        keys: set[bytes] = set()
-        for record in await reader.read(self.topic, self.partition, first, last):
-            if record.key is None or (WRITER_HEADER, self.writer) in record.headers:
-                continue  # a retry of the client appended our own record twice
-            if record.key == FENCE_KEY:
-                raise Fenced(f"{self.topic}[{self.partition}] was opened by another worker at offset {record.offset}")
-            keys.add(record.key)
-        return {key for key in keys if not key.startswith(b"\0")}
+    def _present_values(self, mine: Mapping[bytes | None, Output]) -> list[Output]:
+        """Return the overwritten keys with what the disk holds of them, or will hold once `mine` is written."""
+        keys = sorted(self._overwritten)
+        return [
+            mine[key]
+            if key in mine
+            else self._tombstone(key, 0)
+            if value is None
+            else Output(key, value, self._headers)
+            for key, value in zip(keys, self.store.get_many(keys), strict=True)
+        ]
 
-    def _headers(self) -> tuple[tuple[str, bytes], ...]:
-        return ((WRITER_HEADER, self.writer),)
+    async def _keys_between(self, base: int, reader: ChangelogReader) -> set[bytes]:
+        """Return the keys that were written from the expected offset up to `base`, exclusive.
+
+        Raises:
+            Fenced: a fence is among them, or what was there can't be known any more.
+        """
+        where = f"{self.topic}[{self.partition}]"
+        if base < self.expected:
+            raise Fenced(f"{where} has lost records: {base} was the next offset, not {self.expected}")
+        records = await reader.read(self.topic, self.partition, self.expected, base - 1)
+        for record in records:
+            if record.key == FENCE_KEY and record.value != self.writer:
+                raise Fenced(f"{where} was opened by another worker at offset {record.offset}")
+        if len(records) < base - self.expected:
+            # Compaction removes the older of two fences, too.
+            raise Fenced(f"{where} was compacted before it was known who wrote up to offset {base - 1}")
+        return {r.key for r in records if r.key is not None and not r.key.startswith(_OWN_KEYS)}
+
+    def _tombstone(self, key: bytes, seq: int) -> Output:
+        return Output(key, None, (*self._headers, (_SEQ_HEADER, b"%d" % seq)))
+
+
+def _sequence(record: Record) -> int:
+    """Return the sequence of a changelog record, which a tombstone carries in a header."""
+    if record.value is not None:
+        return sequence_of(record.value)
+    return int(dict(record.headers).get(_SEQ_HEADER, b"0"))
 
 
 def shard_path(folder: Path, table: str, partition: int) -> Path:
@@ -180,8 +254,3 @@ class TableSpec(Protocol):
     def name(self) -> str: ...
     @property
     def retention_days(self) -> int | None: ...
-
-
-def views(shards: Mapping[str, Shard]) -> dict[str, Any]:
-    """Return a partition's shards as the views that stages get."""
-    return dict(shards)

@@ -1,14 +1,15 @@
 """The one shell that all stages share: it carries out a batch's effects in the order that loses nothing.
 
-For each run of a partition: wait until it can be judged, compute, deliver to the sink, produce the outputs and wait for them,
-produce the changelog and wait for it, write the disk, and only then acknowledge. The disk is never ahead of its changelog,
-the changelog never ahead of the outputs, the committed offset never ahead of either. A crash between any two of them leads
-to computing again, which the sequences in the state make harmless.
+For each run of a partition: wait until it can be judged, compute, deliver to the sink, produce the outputs and wait for
+them, produce the changelog and wait for it, write the disk, and only then acknowledge. The disk is never ahead of its
+changelog, the changelog never ahead of the outputs, the committed offset never ahead of either. A crash between any two
+of them leads to computing again, which the sequences in the state make harmless.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
@@ -61,7 +62,7 @@ class Shell:
             return
         await asyncio.gather(
             *(
-                self._retrying("broker", lambda t=topic, p=partition, r=records: self._log.append(t, p, r))  # type: ignore[misc]
+                self._retrying("broker", partial(self._log.append, topic, partition, records))
                 for (topic, partition), records in effects.outputs.items()
             )
         )
@@ -70,7 +71,7 @@ class Shell:
         for table, changes in effects.changes.items():
             shard = shards[table]
             with self._timed("changelog"):
-                stored = await self._retrying("broker", lambda s=shard, c=changes: s.log_changes(c, self._log, self._reader))  # type: ignore[misc]
+                stored = await self._retrying("broker", partial(shard.log_changes, changes, self._log, self._reader))
             with self._timed("write"):
                 shard.write(stored)
 
@@ -81,10 +82,10 @@ class Shell:
             Fenced: somebody does, and owns it.
         """
         for shard in shards.values():
-            await self._retrying("broker", lambda s=shard: s.check_sole_writer(self._log, self._reader))  # type: ignore[misc]
+            await self._retrying("broker", partial(shard.check_sole_writer, self._log, self._reader))
 
     async def _retrying(self, what: str, act: Callable[[], Awaitable[T]]) -> T:
-        """Act until it succeeds. Work waits for what is away, rather than being lost or given to a worker no better off."""
+        """Act until it succeeds. Work waits for what is away: it is not lost, nor given to a worker no better off."""
         delay = _RETRY_DELAY_S
         while True:
             try:

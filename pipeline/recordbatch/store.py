@@ -28,11 +28,11 @@ class StoreOptions(NamedTuple):
         """Return RocksDB options; shards share `cache`."""
         table = rocksdict.BlockBasedOptions()
         table.set_block_cache(cache)
-        table.set_bloom_filter(10, False)  # a missing key costs 0.4 µs instead of a disk read
+        table.set_bloom_filter(10, block_based=False)  # a missing key costs 0.4 µs instead of a disk read
         table.set_cache_index_and_filter_blocks(True)
         table.set_pin_l0_filter_and_index_blocks_in_cache(True)
         options = rocksdict.Options(raw_mode=True)
-        options.create_if_missing(True)
+        options.create_if_missing(create_if_missing=True)
         options.set_block_based_table_factory(table)
         options.set_write_buffer_size(self.write_buffer_bytes)
         options.set_max_write_buffer_number(3)
@@ -45,6 +45,11 @@ class StoreOptions(NamedTuple):
 def packed(seq: int, payload: bytes) -> bytes:
     """Return a value as it is stored and logged."""
     return seq.to_bytes(SEQ_BYTES, "big") + payload
+
+
+def sequence_of(stored: bytes) -> int:
+    """Return the sequence in front of a stored value."""
+    return int.from_bytes(stored[:SEQ_BYTES], "big")
 
 
 class ShardStore:

@@ -1,0 +1,192 @@
+"""The worker's side of an app: its partitions, its shell, and the runs in flight."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from faust.types import TP
+
+from pipeline import metrics
+from pipeline.errors import TransientError
+from pipeline.logs import get_logger
+from pipeline.recordbatch.model import Run, StageCore
+from pipeline.recordbatch.partitions import OwnedPartition, Partitions
+from pipeline.recordbatch.producer import BatchProducer
+from pipeline.recordbatch.recovery import KafkaReader
+from pipeline.recordbatch.shards import Fenced
+from pipeline.recordbatch.shell import Shell
+
+if TYPE_CHECKING:
+    from pipeline.recordbatch.app import BatchApp
+
+log = get_logger(__name__)
+
+# Runs being processed at once, of different partitions: while one waits for the broker another computes.
+_RUNS_AT_ONCE = 4
+_CONNECT_RETRY_S = 1.0
+# A worker that is told to stop finishes its runs, unless what they wait for is away: then they are broken off.
+_FINISH_S = 5.0
+
+
+class Companion(Protocol):
+    """Something that runs beside a stage's core, from before its first run to after its last."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class StageWorker:
+    """The worker's side of an app: its partitions, its shell, and the runs in flight."""
+
+    def __init__(self, app: "BatchApp", core: StageCore, companions: Sequence[Companion]) -> None:
+        options = app.options
+        self.app = app
+        self._services: Sequence[Companion] = (*companions, core)
+        self.producer = BatchProducer(options.broker, client_id=options.app_id)
+        self.reader = KafkaReader(options.broker)
+        self.shell = Shell(options.stage, core, self.producer, self.reader)
+        self.partitions = Partitions(
+            core, options.broker, options.folder, options.tables, options.changelogs, options.store, options.stage
+        )
+        self.failed: Exception | None = None
+        self.opened = False
+        self._opening = asyncio.Lock()
+        self._slots = asyncio.Semaphore(_RUNS_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._started: list[Companion] = []
+        self._stopping = False
+
+    async def _start(self) -> None:
+        """Connect, waiting for the broker as long as it takes, and start the core."""
+        while True:
+            try:
+                await self.producer.start()
+            except TransientError as error:
+                log.warning("waiting for the broker", stage=self.app.stage_name, why=str(error))
+                await asyncio.sleep(_CONNECT_RETRY_S)
+            else:
+                break
+        for service in self._services:
+            await service.start()
+            self._started.append(service)
+        self._watching = asyncio.create_task(self._watch_writers())
+
+    async def finish(self) -> None:
+        """Take no more runs, and finish those in flight or, after a while, break them off, as in a crash."""
+        self._stopping = True
+        if self._tasks:
+            _, slow = await asyncio.wait(self._tasks, timeout=_FINISH_S)
+            await _cancelled(slow)
+
+    async def stop(self) -> None:
+        """Close everything; idempotent."""
+        await self.finish()
+        await _cancelled(task for task in (self._starting, self._watching) if task is not None)
+        async with self._opening:  # its thread may still be at work
+            self.partitions.close_all()
+        while self._started:
+            await self._started.pop().stop()
+        await self.producer.stop()
+
+    async def open(self, numbers: Sequence[int]) -> None:
+        """Own these partitions and recover them."""
+        async with self._opening:
+            if self._starting is None:
+                self._starting = asyncio.create_task(self._start())
+            # The next rebalance cancels this call, and the next call must not start everything a second time.
+            await asyncio.shield(self._starting)
+            try:
+                await self.partitions.assign(numbers, self.producer, self.reader)
+            except Fenced as fenced:
+                log.warning("fenced while recovering", stage=self.app.stage_name, why=str(fenced))
+                await self.app.consumer.rejoin()
+            else:
+                self.opened = True
+
+    async def submit(self, event: Any) -> None:
+        """Take a run; returns once a slot is free, so that partitions overlap. Order within a partition is kept."""
+        await self._slots.acquire()
+        task = asyncio.create_task(self._process(event))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _process(self, event: Any) -> None:
+        run: Run = event.value
+        finished = False
+        partition = self.partitions.owned.get(run.partition)
+        try:
+            if partition is None:
+                return
+            async with partition.lock:
+                # A run after one that was not finished must not be processed: state would say that both were.
+                if self._stopping or self.failed is not None or partition.fenced or not partition.ready:
+                    return
+                try:
+                    await self.shell.process(run, partition.shards)
+                    finished = True
+                except Fenced as fenced:
+                    await self._fence(partition, fenced)
+                except Exception as error:  # noqa: BLE001 - the one place: whatever is not foreseen stops the worker
+                    await self._fail(error, run)
+        finally:
+            if finished:
+                self.app.consumer.finish(event.message)
+                self._observe_lag(run)
+            else:
+                self.app.consumer.abandon(event.message)
+            self._slots.release()
+
+    async def _fence(self, partition: OwnedPartition, fenced: Fenced) -> None:
+        """Process nothing more of a partition, and ask the group whose it is; if it is ours, it is opened again."""
+        partition.fenced = True
+        metrics.FENCED.labels(self.app.stage_name).inc()
+        log.warning("fenced", stage=self.app.stage_name, partition=partition.number, why=str(fenced))
+        await self.app.consumer.rejoin()
+
+    async def _fail(self, error: Exception, run: Run) -> None:
+        """Stop the worker without acknowledging: a run that can't be processed must not be passed over."""
+        self.failed = error
+        log.critical(
+            "the stage failed; the worker stops",
+            stage=self.app.stage_name,
+            partition=run.partition,
+            first=run.records[0].offset,
+            last=run.records[-1].offset,
+            exc_info=error,
+        )
+        await self.app.crash(error)
+
+    def _observe_lag(self, run: Run) -> None:
+        highwater = self.app.consumer.highwater(TP(run.topic, run.partition))
+        if highwater is not None:
+            lag = max(0, highwater - run.records[-1].offset - 1)
+            metrics.LAG_RECORDS.labels(self.app.stage_name, str(run.partition)).set(lag)
+
+    async def _watch_writers(self) -> None:
+        """Look, on idle partitions too, whether somebody else writes their changelogs."""
+        while True:
+            await asyncio.sleep(self.app.options.sole_writer_check_s)
+            await self._check_writers()
+
+    async def _check_writers(self) -> None:
+        for partition in list(self.partitions.owned.values()):
+            if not partition.ready or partition.fenced:
+                continue
+            try:
+                async with partition.lock:
+                    await self.shell.check_sole_writer(partition.shards)
+            except Fenced as fenced:
+                await self._fence(partition, fenced)
+            except Exception as error:  # noqa: BLE001 - as for runs; a check that ended in silence would be none
+                self.failed = error
+                await self.app.crash(error)
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for their end."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Record batches on a real broker."""
