@@ -77,7 +77,7 @@ def transfers(
 
 
 # What fits into a terminal; csv and json have every column.
-_SHOWN = ("occurred_at", "kind", "debit_account", "credit_account", "amount", "currency", "cause", "event_id")
+_SHOWN = ("occurred_at", "kind", "debit_account", "credit_account", "amount", "currency", "cause")
 
 
 def _verified(database: str) -> Verification:

@@ -9,6 +9,9 @@ from pipeline.errors import InvariantBroken, PipelineError, TransientError
 # stops.
 _BROKEN_CLASSES = frozenset({"21", "22", "23", "44"})
 
+# No such schema, table, column.
+_NOT_MIGRATED = frozenset({"3F000", "42P01", "42703"})
+
 
 def failure(error: psycopg.Error, place: str) -> PipelineError:
     """Return the error to raise for one that the database or its driver reported; `place` says what was being written.
@@ -19,6 +22,8 @@ def failure(error: psycopg.Error, place: str) -> PipelineError:
     state = error.sqlstate or ""
     if state[:2] in _BROKEN_CLASSES:
         return InvariantBroken(f"the ledger refuses {place}: {_told(error)}")
+    if state in _NOT_MIGRATED:
+        return TransientError(f"the database has no ledger of this release, run `plaudit db upgrade`: {_told(error)}")
     return TransientError(f"the ledger is away ({state or type(error).__name__}): {_told(error)}")
 
 

@@ -1,0 +1,250 @@
+"""The sink against a real PostgreSQL: each sequence once, whatever fails in between."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+
+from pipeline.errors import InvariantBroken, TransientError
+from sinks.ledger.sink import Applied, LedgerSink
+from sinks.ledger.verify import verify
+from tests.builders import INSTANT
+from tests.ledger import balances, in_server_of, posting, rows, seqs, spend
+from tests.wait import until
+
+# The longest actor there may be, of the widest characters.
+WIDEST_ACTOR = "\U0001f3c6" * 256
+WAITING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+@pytest.fixture
+async def sink(database: str) -> AsyncIterator[LedgerSink]:
+    """A sink on a ledger of this test's own."""
+    opened = LedgerSink(database)
+    yield opened
+    await opened.close()
+
+
+async def test_server_away_is_transient() -> None:
+    """A database that can't be reached is tried again, not given up."""
+    sink = LedgerSink("postgresql://nobody@127.0.0.1:1/nothing")
+
+    with pytest.raises(TransientError, match="away"):
+        await sink.apply(0, [posting(1)], INSTANT)
+
+
+async def test_database_that_is_not_migrated_is_transient(empty_database: str) -> None:
+    """A worker that starts before `plaudit db upgrade` waits for it."""
+    sink = LedgerSink(empty_database)
+
+    with pytest.raises(TransientError, match="plaudit db upgrade"):
+        await sink.apply(0, [posting(1)], INSTANT)
+
+    await sink.close()
+
+
+async def test_actor_below_zero_is_refused_whole(database: str, sink: LedgerSink) -> None:
+    """The database refuses what match must never post, and keeps nothing of the batch."""
+    await sink.apply(0, [posting(1)], INSTANT)
+
+    with pytest.raises(InvariantBroken, match=r"partition 0, sequences 2 to 3.*below_zero"):
+        await sink.apply(0, [posting(2, actor="bo"), posting(3, spend(11))], INSTANT)
+
+    assert seqs(database) == [1]
+    assert balances(database) == {("actor:ada", "xp"): 10, ("issued", "xp"): -10}
+
+
+async def test_first_movement_below_zero_is_refused(database: str, sink: LedgerSink) -> None:
+    """An actor without a row yet can't begin below zero either."""
+    with pytest.raises(InvariantBroken, match="below_zero"):
+        await sink.apply(0, [posting(1, spend(1))], INSTANT)
+
+    assert seqs(database) == []
+
+
+async def test_transfer_at_another_sequence_is_refused(database: str, sink: LedgerSink) -> None:
+    """The unique id is the last line of defence against a payment made twice."""
+    await sink.apply(0, [posting(1, event_id="same")], INSTANT)
+
+    with pytest.raises(InvariantBroken, match="transfers_id_key"):
+        await sink.apply(0, [posting(2, event_id="same")], INSTANT)
+
+    assert seqs(database) == [1]
+
+
+async def test_sink_goes_on_after_a_refusal(database: str, sink: LedgerSink) -> None:
+    """A failed batch leaves nothing behind on the connection."""
+    with pytest.raises(InvariantBroken):
+        await sink.apply(0, [posting(1, spend(1))], INSTANT)
+
+    await sink.apply(0, [posting(1)], INSTANT)
+
+    assert seqs(database) == [1]
+
+
+async def test_batch_may_lose_more_than_it_gets_from_a_covered_account(database: str, sink: LedgerSink) -> None:
+    """What counts is the balance after the batch, not the batch alone."""
+    await sink.apply(0, [posting(1)], INSTANT)
+    await sink.apply(0, [posting(2, spend(4)), posting(3), posting(4, spend(16))], INSTANT)
+
+    assert balances(database) == {("actor:ada", "xp"): 0, ("issued", "xp"): -20, ("spent", "xp"): 20}
+
+
+async def test_overlapping_redelivery_is_applied_once(database: str, sink: LedgerSink) -> None:
+    """Batches are cut anew after a restart; what was committed is left out."""
+    batch = [posting(seq) for seq in range(1, 11)]
+
+    first = await sink.apply(0, batch[:6], INSTANT)
+    second = await sink.apply(0, batch[3:], INSTANT)
+    third = await sink.apply(0, batch, INSTANT)
+
+    assert (first, second, third) == (Applied(6, 6, 0), Applied(4, 4, 3), Applied(0, 0, 10))
+    assert seqs(database) == list(range(1, 11))
+    assert verify(database).findings == []
+
+
+async def test_repeated_sequences_within_a_batch_are_applied_once(database: str, sink: LedgerSink) -> None:
+    """Match, started again, emits once more what it had emitted: the log holds both."""
+    batch = [posting(seq) for seq in (1, 2, 3, 1, 2, 3, 4)]
+
+    applied = await sink.apply(0, batch, INSTANT)
+
+    assert applied == Applied(transactions=4, transfers=4, repeated=3)
+    assert seqs(database) == [1, 2, 3, 4]
+
+
+async def test_nothing_new_writes_no_link_but_moves_the_progress(database: str, sink: LedgerSink) -> None:
+    """A transaction without transfers counts as applied."""
+    empty = posting(5)._replace(transaction=posting(5).transaction.__replace__(transfers=()))
+
+    await sink.apply(0, [posting(1)], INSTANT)
+    await sink.apply(0, [empty], INSTANT)
+
+    assert rows(database, "SELECT count(*) FROM plaudit.chain") == [(1,)]
+    assert rows(database, "SELECT partition, seq FROM plaudit.progress") == [(0, 5)]
+    assert verify(database).holds
+
+
+async def test_two_sinks_on_one_partition_write_each_sequence_once(database: str) -> None:
+    """A worker that was thought dead writes beside the new owner: the lock on the progress puts them in a row."""
+    batch = [posting(seq) for seq in range(200)]
+    owner, zombie = LedgerSink(database), LedgerSink(database)
+
+    async def write(sink: LedgerSink, size: int) -> None:
+        for start in range(0, len(batch), size):
+            await sink.apply(0, batch[start : start + size], INSTANT)
+
+    await asyncio.gather(write(owner, 7), write(zombie, 11))
+
+    assert seqs(database) == list(range(200))
+    assert verify(database).findings == []
+    await asyncio.gather(owner.close(), zombie.close())
+
+
+async def test_partitions_do_not_wait_for_each_other(database: str, sink: LedgerSink) -> None:
+    """System accounts have a row in each partition: an open transaction elsewhere holds nobody up."""
+    await sink.apply(0, [posting(1)], INSTANT)
+    with psycopg.connect(database) as other:
+        other.execute("SELECT FROM plaudit.progress WHERE partition = 0 FOR UPDATE")
+        other.execute("UPDATE plaudit.account_balances SET debits = debits + 1 WHERE account = 'issued'")
+
+        await asyncio.wait_for(sink.apply(1, [posting(1, actor="bo", event_id="other")], INSTANT), 5)
+
+        other.rollback()
+    assert balances(database)["issued", "xp"] == -20
+
+
+async def test_crash_between_copy_and_commit_leaves_nothing(database: str, sink: LedgerSink) -> None:
+    """The rows are sent but the link is not written when the session ends: the batch is simply given again."""
+    with psycopg.connect(database) as blocker:
+        blocker.execute("LOCK TABLE plaudit.chain IN EXCLUSIVE MODE")
+        writing = asyncio.create_task(sink.apply(0, [posting(1), posting(2)], INSTANT))
+        [(pid,)] = await until(lambda: rows(database, WAITING), 10, "the sink waits for the chain")
+        rows(database, "SELECT pg_terminate_backend(%s)", (pid,))
+
+        with pytest.raises(TransientError):
+            await writing
+        blocker.rollback()
+
+    assert seqs(database) == []
+    assert await sink.apply(0, [posting(1), posting(2)], INSTANT) == Applied(2, 2, 0)
+    assert verify(database).holds
+
+
+async def test_cancelled_batch_may_be_given_again(database: str, sink: LedgerSink) -> None:
+    """A worker that stops in the middle of a batch leaves no half of it and no lock."""
+    with psycopg.connect(database) as blocker:
+        blocker.execute("LOCK TABLE plaudit.chain IN EXCLUSIVE MODE")
+        writing = asyncio.create_task(sink.apply(0, [posting(1)], INSTANT))
+        await until(lambda: rows(database, WAITING), 10, "the sink waits for the chain")
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        blocker.rollback()
+
+    assert await sink.apply(0, [posting(1)], INSTANT) == Applied(1, 1, 0)
+
+
+async def test_any_unicode_in_every_text(database: str, sink: LedgerSink) -> None:
+    """The longest texts of the widest characters fit into rows and indexes and come back unchanged."""
+    wide = "\U0001f3c6"
+    longest = posting(
+        1, {"currency": wide * 128, "cause": wide * 256}, actor=WIDEST_ACTOR, event_id=wide * 256, event_type=wide * 128
+    )
+    odd = posting(2, actor="%_\\'\"\u202e\t\x7f|actor:", event_id="\x01\ufffe")
+
+    await sink.apply(0, [longest, odd], INSTANT)
+    await sink.apply(0, [posting(3, {"currency": wide * 128}, actor=WIDEST_ACTOR)], INSTANT)
+
+    assert rows(database, "SELECT actor, event_id FROM plaudit.transfers WHERE seq < 3 ORDER BY seq") == [
+        (longest.transaction.actor, longest.transaction.event_id),
+        (odd.transaction.actor, odd.transaction.event_id),
+    ]
+    assert balances(database)[f"actor:{WIDEST_ACTOR}", wide * 128] == 20
+    assert verify(database).findings == []
+
+
+async def test_totals_outgrow_a_bigint(database: str, sink: LedgerSink) -> None:
+    """Two awards of the greatest amount stop neither the sink nor the verification."""
+    greatest = 2**63 - 1
+
+    await sink.apply(0, [posting(1, {"amount": greatest}), posting(2, {"amount": greatest})], INSTANT)
+
+    assert rows(database, "SELECT debits FROM plaudit.account_balances WHERE account = 'issued'") == [(2 * greatest,)]
+    assert verify(database).findings == []
+
+
+async def test_sink_takes_its_role(database: str, sink: LedgerSink) -> None:
+    """Even a login that owns the tables writes with the rights of the sink alone."""
+    connection = await sink._opened()
+
+    cursor = await connection.execute("SELECT current_user::text, session_user::text")
+
+    assert await cursor.fetchone() == ("plaudit_sink", "plaudit")
+
+
+@pytest.mark.parametrize("table", ["transfers", "chain", "row_checksums"])
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE plaudit.{} SET partition = 1", "DELETE FROM plaudit.{}", "TRUNCATE plaudit.{}", "DROP TABLE plaudit.{}"],
+)
+async def test_sink_may_only_insert(database: str, sink: LedgerSink, table: str, statement: str) -> None:
+    """Rows of the ledger are never changed or removed, not even by the program that writes them."""
+    connection = await sink._opened()
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await connection.execute(statement.format(table))
+
+
+async def test_login_that_is_not_in_the_role_writes_with_its_own_rights(database: str) -> None:
+    """Without membership the grants of the login decide; here it has none, so it waits for the administrator."""
+    rows(database, "DROP ROLE IF EXISTS stranger")
+    rows(database, "CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
+    sink = LedgerSink(in_server_of(database, database.rpartition("/")[2], "stranger:stranger"))
+
+    with pytest.raises(TransientError, match="permission denied"):
+        await sink.apply(0, [posting(1)], INSTANT)
+
+    await sink.close()
+    rows(database, "DROP ROLE stranger")
