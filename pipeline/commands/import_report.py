@@ -80,12 +80,15 @@ class ImportReport(NamedTuple):
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on standard error, if that is a terminal; yields how to say what has been done so far."""
+def progress(total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on standard error, if that is a terminal; yields how to say what has been done so far.
+
+    Lines and rows are nearly records: a header, blank lines and cells over several lines make the total too large.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("importing", total=max(total, 0))
+        task = bar.add_task("importing", total=total)
 
         def advance(done: int) -> None:
             bar.update(task, completed=done)

@@ -128,13 +128,13 @@ def import_csv(
         raise UserError("--delimiter is one character")
     layout = Layout(delimiter=delimiter, header=not no_header, zone=_zone(timezone))
     rows = CsvRows(file, mapping, chosen, now_ms(), layout)
-    _run(settings, rows, count_lines(file) - layout.header, strict=strict, form=form)
+    _run(settings, rows, count_lines(file), strict=strict, form=form)
 
 
 Reader = GitHistory | JsonLines | CsvRows
 
 
-def _run(settings: Settings, reader: Reader, total: int, *, strict: bool, form: Form) -> None:
+def _run(settings: Settings, reader: Reader, total: int | None, *, strict: bool, form: Form) -> None:
     """Append what the reader finds, with a progress bar and a summary."""
     refusals = Refusals(strict=strict)
     events: Iterator[Attributes | Unread] = _iterator(reader, refusals.add)

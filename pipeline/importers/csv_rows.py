@@ -86,12 +86,9 @@ class CsvRows:
             attributes = self._common | _attributes(mapping.values(row))
         except PoisonEvent as error:
             return Refusal(place, error.reason, error.message)
-        refusal = refusal_of(attributes, self._now_ms, _NAMES, place)
-        if refusal is not None:
-            return refusal
         if "id" not in attributes:
             attributes["id"] = self._occurrences.id_of(attributes)
-        return attributes
+        return refusal_of(attributes, self._now_ms, _NAMES, place) or attributes
 
 
 def _attributes(values: dict[str, Any]) -> Attributes:

@@ -22,8 +22,8 @@ _FORMAT = "%x00%H%x00%P%x00%at%x00%aE%x00%aN"
 # Whatever the user's configuration says: no colours, signatures, renames or programs of the repository's choice, and
 # what a merge brought, measured against its first parent. No child before its parents, even if dates are equal.
 _LOG = (
-    "log --date-order --reverse --numstat --no-renames --diff-merges=first-parent --no-color --no-ext-diff --no-textconv "
-    f"--no-show-signature --no-notes --encoding=UTF-8 --format=format:{_FORMAT}"
+    "log --date-order --reverse --numstat --no-renames --diff-merges=first-parent --no-color --no-ext-diff "
+    f"--no-textconv --no-show-signature --no-notes --encoding=UTF-8 --format=format:{_FORMAT}"
 ).split()
 
 

@@ -59,9 +59,9 @@ class JsonLines:
         attributes = read_attributes(self._format, raw, self._tenant)
         if self._tenant is not None:
             attributes = attributes | {"tenant": self._tenant}
-        canonical(attributes, self._now_ms, None, self._format.names)
         if attributes.get("id") is None:
-            return attributes | {"id": self._occurrences.id_of(attributes)}
+            attributes = attributes | {"id": self._occurrences.id_of(attributes)}
+        canonical(attributes, self._now_ms, None, self._format.names)
         return attributes
 
     def _headers(self) -> Headers:
@@ -69,12 +69,14 @@ class JsonLines:
         return (chosen,) if self._tenant is None else (chosen, (TENANT_HEADER, self._tenant.encode()))
 
 
-def count_lines(path: Path) -> int:
-    """Return a file's number of lines.
+def count_lines(path: Path) -> int | None:
+    """Return a file's number of lines; None if it is a pipe, which can be read only once.
 
     Raises:
         OSError: it can't be read.
     """
+    if path.is_fifo() or path.is_char_device():
+        return None
     with path.open("rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK_BYTES), b""))
 

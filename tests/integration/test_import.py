@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -171,3 +172,21 @@ def test_a_mistake_is_a_message(arguments: list[str], complaint: str, monkeypatc
     assert (code, output) == (1, "")
     assert complaint in messages
     assert "Traceback" not in messages
+
+
+async def test_ctrl_c_ends_an_import_cleanly(tansu: Tansu, prefix: str, tmp_path: Path) -> None:
+    """It says how far it came and what to do, with the exit code that shells expect, and no traceback."""
+    await create_topics(tansu.address, declared_topics(prefix, partitions=PARTITIONS, replication=1))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    process = command(tansu.address, prefix, "jsonl", str(pipe))
+    with pipe.open("w") as writer:  # returns once the import reads
+        writer.write(json.dumps(cloudevent()) + "\n")
+        writer.flush()
+        process.send_signal(signal.SIGINT)
+
+    code, output, messages = said(process)
+
+    assert code == 130
+    assert "events sent" in output
+    assert messages == "plaudit: interrupted; run it again for the rest, nothing is counted twice\n"

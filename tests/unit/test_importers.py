@@ -1,6 +1,7 @@
 """Readers of files: what becomes an event, which id it gets, and what is said of the rest."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -271,6 +272,13 @@ def test_lines_are_counted(file: Path) -> None:
     file.write_bytes(b"a\nb\n" * 1_000)
 
     assert count_lines(file) == 2_000
+
+
+def test_a_pipe_is_not_counted(file: Path) -> None:
+    """It can be read only once: the events would be gone."""
+    os.mkfifo(file)
+
+    assert count_lines(file) is None
 
 
 def test_the_purchases_are_read_exactly(file: Path) -> None:
