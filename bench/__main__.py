@@ -5,6 +5,8 @@ import asyncio
 import json
 import os
 import platform
+import subprocess
+import sys
 import tempfile
 from collections import defaultdict
 from contextlib import suppress
@@ -31,6 +33,9 @@ from tests.stack import Kafka, Postgres
 from tests.wait import until_sync
 
 STAGE_DEADLINE_S = 600.0
+PY_SPY = str(Path(sys.executable).parent / "py-spy")
+# All windows of the workload are held against the model.
+SETTINGS = {"PLAUDIT_WINDOWS_KEPT": "100"}
 console = Console(stderr=True)
 
 
@@ -44,16 +49,16 @@ def main() -> None:
         console.print("Starting Apache Kafka and PostgreSQL …")
         kafka, postgres = Kafka(household), Postgres(household)
         deployment = Deployment(
-            household, broker=kafka.address, database=postgres.empty_database(), prefix="bench.", settings={}
+            household, broker=kafka.address, database=postgres.empty_database(), prefix="bench.", settings=SETTINGS
         )
         with deployment:
             publish(deployment, work)
             sent = asyncio.run(send(kafka.address, work))
             console.print(f"{sent:,} events sent; each stage runs alone.")
-            results = [run_stage(deployment, stage.name, sent) for stage in STAGES]
+            results = [run_stage(deployment, stage.name, arguments.profile) for stage in STAGES]
+            print_table(work, results)
             url = start_again(deployment, LEADERBOARDS.name)
             wrong = differences(deployment, url, work)
-    print_table(work, results)
     for line in wrong:
         console.print(f"[red]differs from the model:[/red] {line}")
     if wrong:
@@ -68,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--actors", type=int, default=20_000, help="actors (default 20,000)")
     arguments.add_argument("--rules", type=int, default=30, help="rules of each economy (default 30, at least 30)")
     arguments.add_argument("--seed", type=int, default=1, help="seed of the workload (default 1)")
+    arguments.add_argument("--profile", type=Path, metavar="FOLDER", help="write a flame graph of each stage there")
     return arguments
 
 
@@ -77,7 +83,7 @@ def publish(deployment: Deployment, work: Workload) -> None:
         for tenant in work.tenant_names():
             file = Path(folder) / f"{tenant}.yaml"
             file.write_text(json.dumps(work.economy(tenant)))  # JSON is YAML
-            deployment.plaudit("economy", "publish", str(file), "--wait")
+            deployment.publish(file)
 
 
 async def send(broker: str, work: Workload) -> int:
@@ -101,12 +107,24 @@ async def send(broker: str, work: Workload) -> int:
     return sent
 
 
-def run_stage(deployment: Deployment, stage: str, sent: int) -> StageResult:
+def record_flame_graph(file: Path, pid: int) -> None:
+    """Sample the worker's stacks into a picture until it ends."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.Popen(
+        [PY_SPY, "record", "--pid", str(pid), "--output", str(file), "--format", "flamegraph", "--rate", "200"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def run_stage(deployment: Deployment, stage: str, profile: Path | None) -> StageResult:
     """Run one worker of a stage until its input is finished, then stop it."""
     deployment.environment["PLAUDIT_WEB_PORT"] = str(port := free_port())
     records = deployment.waiting_records(stage)
     with console.status(f"{stage}: {records:,} records"):
         worker = deployment.start(stage)
+        if profile is not None:
+            record_flame_graph(profile / f"{stage}.svg", worker.pid)
         result = watch(stage, f"http://127.0.0.1:{port}", worker.pid, records, STAGE_DEADLINE_S)
         deployment.stop(stage)
     console.print(f"{stage}: {result.rate:,.0f} records/s")

@@ -141,6 +141,8 @@ class BatchApp(faust.App):
             web_port=options.web_port,
             canonical_url=options.web_url or f"http://{options.web_host}:{options.web_port}",
             web_in_thread=False,
+            web_router_enabled=False,  # Faust's own routes would show tables that we do not use, to anybody
+            web_tables_enabled=False,
         )
         self.worker = StageWorker(self, core, companions)
         topic = self.topic(options.source, schema=RunSchema(), internal=False)
