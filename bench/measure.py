@@ -17,7 +17,7 @@ _READ_S = 2.0
 
 @dataclass(frozen=True)
 class StageResult:
-    """One worker over one run of the workload: records, seconds from its first batch to its last, CPU seconds, peak memory."""
+    """One worker over the workload: records, seconds from its first batch to its last, CPU seconds, peak memory."""
 
     stage: str
     records: int

@@ -1,7 +1,8 @@
 """The one workload: events of tenants' actors, their economy, and the result that an independent model expects.
 
-Actors are Zipf-distributed, 1 % of the events are sent twice, there are 20 event types and 30 rules of which an event meets
-1.2 on average, a third of them capped, one daily and one weekly leaderboard. The same seed gives the same events.
+Actors are Zipf-distributed, 1 % of the events are sent twice, there are 20 event types and 30 rules of which an event
+meets 1.2 on average, a third of them capped, one daily and one weekly leaderboard. The same seed gives the same
+events.
 """
 
 import random
@@ -169,7 +170,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Expected:
-    """The model's result: balances by (tenant, actor, currency), scores by (tenant, board, window, actor), transfers."""
+    """The model's result: balances by (tenant, actor, currency), scores by (tenant, board, window, actor)."""
 
     balances: Counter[tuple[str, str, str]]
     boards: Counter[tuple[str, str, str, str]]

@@ -5,6 +5,7 @@ Exit codes: 0 success, 1 what was asked could not be done, 2 it was asked in the
 """
 
 import importlib
+import logging
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
@@ -56,6 +57,8 @@ _root = typer.Typer(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run `plaudit` with `arguments`, by default the process's; ends in `SystemExit`."""
+    # Libraries' warnings are for a log; a command that has none speaks through its own messages alone.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         _root(args=arguments, prog_name="plaudit")
     except Exception as error:

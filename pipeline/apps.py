@@ -1,4 +1,4 @@
-"""The composition root: from settings to a stage's running worker. Every real client, path and address is chosen here."""
+"""The composition root: from settings to a stage's running worker. Real clients, paths, addresses are chosen here."""
 
 import socket
 from collections.abc import Callable

@@ -96,7 +96,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommandOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a command: the answer that whoever sent it waits for. `id` is the command's; balances are after it."""
+    """What became of a command, for whoever waits for it. `id` is the command's; balances are those after it."""
 
     id: str
     status: Literal["applied", "refused", "duplicate"]
@@ -132,7 +132,7 @@ def split_actor_key(key: bytes) -> tuple[str, str]:
 
 
 def identity(tenant: str, source: str, event_id: str) -> bytes:
-    """Return what makes an event the same event. NUL can't occur in any part, so no two identities are equal by chance."""
+    """Return what makes an event the same event. No part holds a NUL, so no two identities are equal by chance."""
     return f"{tenant}\0{source}\0{event_id}".encode()
 
 

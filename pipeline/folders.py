@@ -1,4 +1,4 @@
-"""Folders of workers' tables: each running worker of a stage has one for itself, and finds its own again after a restart."""
+"""Folders of workers' tables: each running worker of a stage has one for itself, and finds it again after a restart."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ class WorkerFolder(NamedTuple):
 def claim_folder(data: Path, stage: str, name: str = "") -> WorkerFolder:
     """Claim the folder of the worker `name`; without a name, the first that no running worker uses.
 
-    The lock is the kernel's: it ends with the process, also after `kill -9`, so a restarted worker finds its disk again.
+    The lock is the kernel's: it ends with the process, also after `kill -9`, so a restarted worker finds its disk.
 
     Raises:
         UserError: the named folder is used by a running worker, or the folder can't be made.

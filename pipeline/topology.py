@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic of the log. `name` is without the deployment's prefix; the number of partitions is the deployment's, unless given."""
+    """A topic of the log; its name is without the deployment's prefix, partitions are the deployment's unless given."""
 
     name: str
     keyed_by: str
@@ -63,9 +63,7 @@ MATCH = Stage(
     follows=(ECONOMIES,),
 )
 LEDGER = Stage("ledger", reads=TRANSACTIONS, writes=(DEAD_LETTERS,), sink="PostgreSQL")
-LEADERBOARDS = Stage(
-    "leaderboards", reads=TRANSACTIONS, writes=(DEAD_LETTERS,), tables=(BOARDS,), follows=(ECONOMIES,)
-)
+LEADERBOARDS = Stage("leaderboards", reads=TRANSACTIONS, writes=(DEAD_LETTERS,), tables=(BOARDS,), follows=(ECONOMIES,))
 
 TOPICS = (EVENTS_RAW, EVENTS, EVENTS_UNIQUE, TRANSACTIONS, FACTS, OUTCOMES, DEAD_LETTERS, ECONOMIES)
 STAGES = (NORMALIZE, DEDUPE, MATCH, LEDGER, LEADERBOARDS)

@@ -47,8 +47,9 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """All that one event does.
 
     `profile` is the very object that was passed in when the event changed nothing: there is nothing to store then.
-    Postings and facts are in the order in which they came about, so a posting's index is its leg. `scores` has at most one
-    entry per leaderboard. `skipped` names the rules whose conditions held but that gave nothing, with the reason.
+    Postings and facts are in the order in which they came about, so a posting's index is its leg. `scores` has at
+    most one entry per leaderboard. `skipped` names the rules whose conditions held but that gave nothing, with the
+    reason.
     """
 
     profile: Profile

@@ -1,7 +1,7 @@
 """Calendar arithmetic: which hour, day, week or month an instant falls into in a time zone, through daylight saving.
 
-Limits count in periods, leaderboards in windows. A day, week or month is named by its first local date, so it is the same
-one whatever the clocks do in it. Weeks begin on Monday.
+Limits count in periods, leaderboards in windows. A day, week or month is named by its first local date, so it is the
+same one whatever the clocks do in it. Weeks begin on Monday.
 """
 
 from collections.abc import Callable, Mapping
@@ -61,11 +61,12 @@ PERIOD_LABELS: Mapping[Period, Callable[[int, Zone], int]] = {
     "month": lambda seconds, zone: _month(zone.day(seconds)),
     "ever": lambda _seconds, _zone: 0,
 }
-"""For each period, the label of the one that holds an instant (seconds after the epoch). Later periods have greater labels.
+"""For each period, the label of the one that holds an instant (seconds after the epoch). Later periods have greater
+labels.
 
-A day, week or month is labelled by its first local date as days after 1970-01-01: an actor who moves to another zone does
-not get the same date a second time. An hour is labelled by the instant at which the clock showed it full: when the clocks
-are set back, the hour that is shown twice is two hours.
+A day, week or month is labelled by its first local date as days after 1970-01-01: an actor who moves to another zone
+does not get the same date a second time. An hour is labelled by the instant at which the clock showed it full: when
+the clocks are set back, the hour that is shown twice is two hours.
 """
 
 

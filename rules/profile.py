@@ -1,4 +1,4 @@
-"""What Plaudit remembers of an actor: the state that rules read and change. Values are immutable; a change is a new one."""
+"""What Plaudit remembers of an actor: the state that rules read and change. A change makes a new value."""
 
 from typing import Any, Final
 
@@ -10,10 +10,11 @@ PROFILE_VERSION: Final = 1
 class Profile(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An actor's state after the event of sequence `seq`.
 
-    Stored as a msgpack array in this order. Fields are only ever added at the end, with a default; anything else is a new
-    version. `limits` maps a limit's key to its remembered periods (`rules.limits`), packed so that a profile is read without
-    unpacking the limits that an event does not touch. `cooldowns` maps a rule to the time, in microseconds since the epoch,
-    of the latest event that it awarded. No mapping of a profile is ever changed in place.
+    Stored as a msgpack array in this order. Fields are only ever added at the end, with a default; anything else is a
+    new version. `limits` maps a limit's key to its remembered periods (`rules.limits`), packed so that a profile is
+    read without unpacking the limits that an event does not touch. `cooldowns` maps a rule to the time, in
+    microseconds since the epoch, of the latest event that it awarded. No mapping of a profile is ever changed in
+    place.
     """
 
     version: int = PROFILE_VERSION

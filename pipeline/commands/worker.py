@@ -31,5 +31,3 @@ def worker(
 
     logs.configure(settings.log_level, settings.log_format)
     sys.exit(0 if run_app(build_worker(wanted, settings).app) else EXIT_FAILED)
-
-
