@@ -56,8 +56,8 @@ def _play(git: Path, tenant: str, *, show_names: bool) -> bool:
             starting = progress.add_task("Starting the stack", total=3)
             stack.start_servers()
             progress.advance(starting)
+            stack.start_workers()  # they follow what is published; it takes effect while they start
             revision = publish_economy(stack.settings, tenant)
-            stack.start_workers()
             progress.advance(starting)
             stack.wait_for_workers()
             progress.advance(starting)

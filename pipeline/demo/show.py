@@ -21,7 +21,7 @@ def show_results(console: Console, settings: Settings, tenant: str) -> None:
     boards = WorkersClient(LEADERBOARDS.name, settings.web_leaderboards)
     profiles = WorkersClient(MATCH.name, settings.web_match)
     page = boards.get(("tables", "boards", tenant, "all-time"), {"window": "current", "limit": str(_LINES)})
-    table = Table("rank", "actor", "xp", title="Leaderboard, all time", caption=f"{page['size']} actors")
+    table = Table("rank", "actor", "xp", title="Leaderboard, all time", caption=f"{page['size']:,} in all")
     for entry in page["entries"]:
         table.add_row(str(entry["rank"]), escape(entry["actor"]), f"{entry['score']:,}")
     console.print(table)
