@@ -1,0 +1,41 @@
+"""The match core: what one event does to one actor under one revision of an economy. Pure."""
+
+from pipeline.errors import InvariantBroken
+from pipeline.events import COMMAND_PREFIX, Event
+from rules.awards import award
+from rules.commands import apply_command
+from rules.decision import Decision
+from rules.economy import Economy
+from rules.levels import climb
+from rules.profile import Profile
+from rules.versions import check_version
+from rules.work import Work
+
+
+def apply(profile: Profile, event: Event, economy: Economy, seq: int) -> Decision:
+    """Decide about the event of sequence `seq`, which must be greater than the profile's.
+
+    Rules come in document order, then levels. Nothing but the arguments is read: the same ones give the same decision.
+
+    Raises:
+        PoisonEvent: the event can never be judged: an unknown command, a payload version that the economy does not
+        name,
+            or an amount that no account can hold. Nothing of it is applied then.
+        InvariantBroken: the sequence was applied already.
+    """
+    if seq <= profile.seq:
+        raise InvariantBroken(f"sequence {seq} comes after {profile.seq} was applied")
+    if event.type.startswith(COMMAND_PREFIX):
+        return apply_command(profile, event, seq)
+    if economy.versions:
+        check_version(event, economy.versions)
+    candidates = economy.rules.candidates(event.type)
+    if candidates is None:
+        return Decision(profile)
+    work = Work(profile, event, economy)
+    for rule in candidates.matching(work):
+        if rule.when is None or rule.when(work):
+            award(work, rule)
+    if work.postings and economy.levels is not None:
+        climb(work, economy.levels)
+    return work.decision(seq)

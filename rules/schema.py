@@ -1,0 +1,159 @@
+"""The economy document as pydantic models: what contracts section 3 promises of the sections that are built."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictBool, Tag, model_validator
+
+from rules.condition_schema import FieldPath, Model, When
+from rules.fields import (
+    Count,
+    Currency,
+    Duration,
+    EventPattern,
+    Factor,
+    Id,
+    Instant,
+    NewCurrency,
+    TenantName,
+    ZoneName,
+    mistake,
+)
+
+RULES_MAX = 10_000
+
+
+def _amount_field(path: str) -> str:
+    if path.startswith("event."):
+        raise mistake("field", f"{path} is no number, so nothing can ever be awarded", "a field of data or actor")
+    return path
+
+
+def _split_field(path: str) -> str:
+    if path.startswith("profile.") or path == "event.time":
+        raise mistake(
+            "field", f"a board can't be split by {path}", "a field of data or actor, event.type, event.source"
+        )
+    return path
+
+
+class CurrencyOptions(Model):
+    """What can be done with a currency."""
+
+    spendable: StrictBool = False
+
+
+class FieldAmount(Model):
+    """An amount read from the event: floor(value / per) times `times`."""
+
+    field: Annotated[FieldPath, AfterValidator(_amount_field)]
+    per: Count = 1
+    times: Count = 1
+
+
+Award = Annotated[
+    Annotated[Count, Tag("<count>")] | Annotated[FieldAmount, Tag("<field>")],
+    Discriminator(lambda value: "<field>" if isinstance(value, dict | FieldAmount) else "<count>"),
+]
+
+
+class Limit(Model):
+    """How much a rule gives one actor in a period: a number of awards, or an amount of one currency."""
+
+    times: Count | None = None
+    amount: Count | None = None
+    of: Currency | None = None
+    per: Literal["hour", "day", "week", "month", "ever"]
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> "Limit":
+        if (self.times is None) == (self.amount is None):
+            raise mistake("limit", "a limit has either times or amount", "{times: 10, per: day}")
+        if self.amount is not None and self.of is None:
+            raise mistake("limit", "an amount is of one currency", "{amount: 500, of: xp, per: hour}")
+        if self.times is not None and self.of is not None:
+            raise mistake("limit", "`of` belongs to amount", "leave it out", at="of")
+        return self
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Rule(Model):
+    """What an event of some type earns."""
+
+    id: Id
+    on: Annotated[tuple[EventPattern, ...], BeforeValidator(_as_list), Field(min_length=1)]
+    when: When | None = None
+    award: Annotated[dict[Currency, Award], Field(min_length=1)]
+    limit: Limit | None = None
+    cooldown: Duration | None = None
+    multipliers: StrictBool = True
+
+
+class Multiplier(Model):
+    """A factor on awards."""
+
+    id: Id
+    currency: Currency | None = None
+    factor: Factor
+    from_: Instant | None = Field(default=None, alias="from")
+    until: Instant | None = None
+    when: When | None = None
+
+    @model_validator(mode="after")
+    def _window(self) -> "Multiplier":
+        if self.from_ is not None and self.until is not None and self.until <= self.from_:
+            raise mistake("window", "the window ends before it begins", "an instant after `from`", at="until")
+        return self
+
+
+def _ascending(thresholds: tuple[int, ...]) -> tuple[int, ...]:
+    if thresholds[0] != 0:
+        raise mistake("thresholds", "everyone starts at level 1, so the first threshold is 0", "[0, 100, …]", at="0")
+    for index in range(1, len(thresholds)):
+        if thresholds[index] <= thresholds[index - 1]:
+            raise mistake("thresholds", "thresholds rise from level to level", "a greater number", at=str(index))
+    return thresholds
+
+
+class Levels(Model):
+    """Levels by the balance of one currency."""
+
+    currency: Currency
+    thresholds: Annotated[
+        tuple[Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)], ...],
+        Field(min_length=1, max_length=10_000),
+        AfterValidator(_ascending),
+    ]
+    award: dict[Currency, Count] = Field(default_factory=dict)
+
+
+class Leaderboard(Model):
+    """A board of scores in one currency."""
+
+    id: Id
+    currency: Currency
+    window: Literal["day", "week", "month", "all"]
+    tie: Literal["first", "shared"] = "first"
+    split: Annotated[FieldPath, AfterValidator(_split_field)] | None = None
+
+
+Majors = Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(min_length=1)]
+
+
+class EconomyDocument(Model):
+    """A tenant's whole game."""
+
+    economy: TenantName
+    timezone: ZoneName = "UTC"
+    currencies: Annotated[
+        dict[NewCurrency, Annotated[CurrencyOptions, BeforeValidator(lambda value: {} if value is None else value)]],
+        Field(min_length=1, max_length=100),
+    ]
+    rules: Annotated[tuple[Rule, ...], Field(max_length=RULES_MAX)] = ()
+    multipliers: Annotated[tuple[Multiplier, ...], Field(max_length=1_000)] = ()
+    stacking: Literal["multiply", "highest", "add"] = "multiply"
+    levels: Levels | None = None
+    leaderboards: Annotated[tuple[Leaderboard, ...], Field(max_length=1_000)] = ()
+    dataversions: dict[EventPattern, Majors] = Field(default_factory=dict)
