@@ -81,7 +81,8 @@ _SHOWN = ("occurred_at", "kind", "debit_account", "credit_account", "amount", "c
 
 
 def _verified(database: str) -> Verification:
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("verifying", total=None)
         return verify_ledger(database, lambda done, total: bar.update(task, completed=done, total=total))
 

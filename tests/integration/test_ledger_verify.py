@@ -1,6 +1,4 @@
-"""Verification: every way of touching the ledger from outside is found, and the first row that does not hold is named."""
-
-from collections.abc import AsyncIterator
+"""Verification: every way of touching the ledger from outside is found, and the first row that fails is named."""
 
 import pytest
 
@@ -19,14 +17,16 @@ FORGED = """
 
 
 @pytest.fixture
-async def audited(database: str) -> AsyncIterator[str]:
+async def audited(database: str) -> str:
     """A ledger with three links in partition 0 (sequences 10 to 12, 20 to 22, 30 to 32) and one in partition 3."""
     sink = LedgerSink(database)
     for start in (10, 20, 30):
-        await sink.apply(0, [posting(start), posting(start + 1, {}, {"currency": "coins"}), posting(start + 2)], INSTANT)
+        await sink.apply(
+            0, [posting(start), posting(start + 1, {}, {"currency": "coins"}), posting(start + 2)], INSTANT
+        )
     await sink.apply(3, [posting(1, actor="bo", event_id="bo-1"), posting(2, spend(4, "bo"), actor="bo")], INSTANT)
     await sink.close()
-    yield database
+    return database
 
 
 def test_database_without_a_ledger_is_said(empty_database: str) -> None:

@@ -124,7 +124,7 @@ def test_repeated_leg_is_a_dead_letter() -> None:
 
 
 def test_backslash_before_a_written_null_is_text() -> None:
-    """`\\u0000` spelled out in somebody's name is six characters, not a null."""
+    r"""`\u0000` spelled out in somebody's name is six characters, not a null."""
     decoded = decode_posted(VALID.replace(b'"merged"', b'"\\\\u0000"'))
 
     assert decoded.transfers[0].cause == "\\u0000"
