@@ -26,13 +26,8 @@ def compile_amount(path: str, per: int, times: int) -> Callable[[EvalContext], i
     return lambda context: amount_of(read(context), per, times)
 
 
-def check_range(amount: int, balance: int, currency: str) -> None:
-    """Refuse a posting, or the balance it leads to, that an account can't hold.
-
-    Raises:
-        PoisonEvent: `amount_out_of_range`.
-    """
+def out_of_range(amount: int, currency: str) -> PoisonEvent:
+    """Return the error for a posting, or a balance that it leads to, that no account can hold."""
     if amount > TRANSFER_MAX:
-        raise PoisonEvent(Reason.AMOUNT_OUT_OF_RANGE, f"an award of more than {TRANSFER_MAX} {currency}")
-    if balance > BALANCE_MAX:
-        raise PoisonEvent(Reason.AMOUNT_OUT_OF_RANGE, f"a balance of more than {BALANCE_MAX} {currency}")
+        return PoisonEvent(Reason.AMOUNT_OUT_OF_RANGE, f"an award of more than {TRANSFER_MAX} {currency}")
+    return PoisonEvent(Reason.AMOUNT_OUT_OF_RANGE, f"a balance of more than {BALANCE_MAX} {currency}")

@@ -44,17 +44,17 @@ def scores_of(context: EvalContext, postings: Sequence[Posting], seconds: int, e
         return ()
     points: dict[str, int] = {}
     for posting in postings:
-        points[posting.currency] = points.get(posting.currency, 0) + posting.amount
+        currency = posting.currency
+        points[currency] = points[currency] + posting.amount if currency in points else posting.amount
     day = economy.zone.day(seconds)
     scores = []
     for board in boards.values():
         earned = points.get(board.currency)
         if earned is None:
             continue
-        split = None
-        if board.split is not None:
-            split = board.split(context)
-            if split is None:
-                continue
-        scores.append(Score(board=board.id, window=window_of_day(board.window, day), points=earned, split=split))
+        window = window_of_day(board.window, day)
+        if board.split is None:
+            scores.append(Score(board=board.id, window=window, points=earned))
+        elif (split := board.split(context)) is not None:
+            scores.append(Score(board=board.id, window=window, points=earned, split=split))
     return tuple(scores)

@@ -3,10 +3,11 @@
 from fractions import Fraction
 
 from pipeline.events import Event, micros
-from rules.amounts import check_range
+from rules.amounts import BALANCE_MAX, out_of_range
 from rules.conditions import EvalContext
 from rules.decision import ISSUED, Decision, Fact, Posting, PostingKind, SkipReason, actor_account
 from rules.economy import Economy
+from rules.fields import TRANSFER_MAX
 from rules.multipliers import active, factor_for
 from rules.profile import PROFILE_VERSION, Profile
 from rules.scores import scores_of
@@ -26,6 +27,7 @@ class Work(EvalContext):
         "_account",
         "_factors",
         "_zone",
+        "at_seconds",
         "at_us",
         "cooldowns",
         "economy",
@@ -41,6 +43,7 @@ class Work(EvalContext):
         self.profile = profile
         self.economy = economy
         self.at_us = micros(event.time)
+        self.at_seconds = self.at_us // _SECOND_US
         self.postings: list[Posting] = []
         self.facts: list[Fact] = []
         self.skipped: list[tuple[str, SkipReason]] = []
@@ -49,11 +52,6 @@ class Work(EvalContext):
         self._account = actor_account(event.subject)
         self._factors: dict[str, Fraction] | None = None
         self._zone: Zone | None = None
-
-    @property
-    def at_seconds(self) -> int:
-        """The event's time in whole seconds after the epoch."""
-        return self.at_us // _SECOND_US
 
     @property
     def zone(self) -> Zone:
@@ -79,7 +77,8 @@ class Work(EvalContext):
             PoisonEvent: the amount or the balance is out of range.
         """
         balance = self.balances.get(currency, 0) + amount
-        check_range(amount, balance, currency)
+        if amount > TRANSFER_MAX or balance > BALANCE_MAX:
+            raise out_of_range(amount, currency)
         if self.balances is self.profile.balances:
             self.balances = dict(self.balances)
         self.balances[currency] = balance
