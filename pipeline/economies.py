@@ -22,6 +22,8 @@ from tables.economies import RECORD_BYTES_MAX, EconomyHistory, Revision, append_
 LOOK_S = 1.0
 # Seconds before the broker is tried again when it was away: doubled each time up to the highest.
 RETRY_S, RETRY_S_MAX = 0.2, 5.0
+# Seconds after which the end of following is asked for again.
+STOP_S = 1.0
 # Publications of one revision, each time that another publisher was faster.
 ATTEMPTS_MAX = 20
 # A record of the largest history with its key, headers and the batch around it.
@@ -56,9 +58,10 @@ class EconomyFollower:
 
     async def stop(self) -> None:
         """Follow no more; what is known stays."""
-        if self._task is not None:
+        while self._task is not None and not self._task.done():
+            # Once is not always enough: the client waits in ways that may swallow it until Python 3.12.
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait({self._task}, timeout=STOP_S)
 
     def at(self, tenant: str, appended_ms: int) -> Economy:
         """Return the economy that judges an event appended at `appended_ms`, once that is `confirmed`.
@@ -121,8 +124,10 @@ class EconomyFollower:
         self._looked = asyncio.Event()
 
     async def _pause(self) -> None:
+        # Not `wait_for`: until Python 3.12 it may swallow the cancellation that ends this task.
         with suppress(TimeoutError):  # nobody asked
-            await asyncio.wait_for(self._wanted.wait(), LOOK_S)
+            async with asyncio.timeout(LOOK_S):
+                await self._wanted.wait()
         self._wanted.clear()
 
 

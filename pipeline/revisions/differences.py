@@ -30,5 +30,6 @@ def differences(before: object, after: object, path: str = "") -> Iterator[Diffe
 def _by_id(entries: object) -> dict[str, object] | None:
     if not isinstance(entries, Sequence) or isinstance(entries, str):
         return None
-    named = {str(entry["id"]): entry for entry in entries if isinstance(entry, Mapping) and "id" in entry}
+    objects = [entry for entry in entries if isinstance(entry, Mapping) and "id" in entry]
+    named: dict[str, object] = {str(entry["id"]): entry for entry in objects}
     return named if len(named) == len(entries) else None

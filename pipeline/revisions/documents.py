@@ -3,9 +3,8 @@
 import json
 from typing import NamedTuple
 
-from rules.compiler import compile_economy
-
 from pipeline.errors import DocumentUnreadable, PipelineError
+from rules.compiler import compile_economy
 from rules.document import EconomyDocument, Problem, parse_document, validate
 from rules.economy import Economy
 

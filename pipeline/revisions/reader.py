@@ -52,7 +52,7 @@ class EconomyReader:
             consumer.seek(self._source, self.position)
             yield Connection(self, consumer, self._source)
         finally:
-            await consumer.stop()
+            await _stop(consumer)
 
     def take(self, record: ConsumerRecord) -> str | None:
         """Fold the next record of the log in; return the tenant whose history it changed, if it changed one."""
@@ -92,7 +92,7 @@ class Connection:
             aiokafka.errors.KafkaError, TimeoutError, OSError: the broker is away. What was read until then counts.
         """
         taken: list[tuple[int, str | None]] = []
-        end = await asyncio.wait_for(self._end(), REQUEST_S)
+        end = await self._end()
         await self._catch_up()
         while self._reader.position < end:
             fetched = await self._fetch()
@@ -110,10 +110,24 @@ class Connection:
     async def _catch_up(self) -> None:
         # The client knows better than the last record's offset: behind it there may be some that compaction removed,
         # and when the topic was made anew the client has gone back to its start.
-        self._reader.position = await asyncio.wait_for(self._consumer.position(self._source), REQUEST_S)
+        async with asyncio.timeout(REQUEST_S):
+            self._reader.position = await self._consumer.position(self._source)
 
     async def _end(self) -> int:
         # The embedded broker answers with the first offset of the last batch, plus one. Each publication is a batch of
         # its own, so that this is the end all the same; a longer batch is fetched whole, and so read whole.
-        ends = await self._consumer.end_offsets([self._source])
+        async with asyncio.timeout(REQUEST_S):
+            ends = await self._consumer.end_offsets([self._source])
         return int(ends[self._source])
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:
+        # aiokafka 0.14: when a fetch was waiting to be tried again, its cancellation comes out here, before the
+        # connections are closed. It is not ours unless we have been cancelled.
+        await consumer._client.close()  # noqa: SLF001
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
