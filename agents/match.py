@@ -108,7 +108,7 @@ class MatchStage(StageCore):
         if event.traceparent is not None and len(headers) == PLACE_HEADERS:
             headers = (*headers, (TRACE_HEADER, event.traceparent.encode()))
         who = identity(event.tenant, event.source, event.id)
-        transfers = _transfers(who, decision)
+        transfers = _transfers(who, cause.seq, decision)
         if transfers or decision.scores:
             transaction = Transaction(
                 tenant=event.tenant,
@@ -123,7 +123,7 @@ class MatchStage(StageCore):
             )
             effects.emit(self._transactions, cause.key, encode_json(transaction), headers)
         if decision.facts:
-            for fact in _facts(who, event, decision):
+            for fact in _facts(who, cause.seq, event, decision):
                 effects.emit(self._facts, cause.key, encode_json(fact), headers)
         if decision.outcome is not None:
             outcome = CommandOutcome(
@@ -146,11 +146,11 @@ def _past(profile: Profile, seq: int) -> Profile:
     return profile if profile is EMPTY or seq <= profile.seq else msgspec.structs.replace(profile, seq=seq)
 
 
-def _transfers(who: bytes, decision: Decision) -> tuple[Transfer, ...]:
+def _transfers(who: bytes, seq: int, decision: Decision) -> tuple[Transfer, ...]:
     return tuple(
         [
             Transfer(
-                id=transfer_id(who, leg),
+                id=transfer_id(who, seq, leg),
                 debit_account=posting.debit_account,
                 credit_account=posting.credit_account,
                 amount=posting.amount,
@@ -164,9 +164,9 @@ def _transfers(who: bytes, decision: Decision) -> tuple[Transfer, ...]:
     )
 
 
-def _facts(who: bytes, event: Event, decision: Decision) -> Iterator[Event]:
+def _facts(who: bytes, seq: int, event: Event, decision: Decision) -> Iterator[Event]:
     """Return the facts as CloudEvents, at the time of the event that made them true."""
-    prefix = blake2b(who, digest_size=16, person=b"plaudit-fact").hexdigest()
+    prefix = blake2b(who + seq.to_bytes(8, "big"), digest_size=16, person=b"plaudit-fact").hexdigest()
     for index, fact in enumerate(decision.facts):
         yield Event(
             specversion="1.0",

@@ -83,7 +83,7 @@ def publish(deployment: Deployment, work: Workload) -> None:
         for tenant in work.tenant_names():
             file = Path(folder) / f"{tenant}.yaml"
             file.write_text(json.dumps(work.economy(tenant)))  # JSON is YAML
-            deployment.publish(file)
+            deployment.plaudit("economy", "publish", str(file), "--wait")
 
 
 async def send(broker: str, work: Workload) -> int:

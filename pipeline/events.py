@@ -136,12 +136,14 @@ def identity(tenant: str, source: str, event_id: str) -> bytes:
     return f"{tenant}\0{source}\0{event_id}".encode()
 
 
-def transfer_id(event_identity: bytes, leg: int) -> UUID:
-    """Return a transfer's id: a function of the event and the transfer's place in it, so a repeat has the same id.
+def transfer_id(event_identity: bytes, seq: int, leg: int) -> UUID:
+    """Return a transfer's id: a function of the event, its sequence and the transfer's place in it; a repeat has the same.
 
+    The sequence is part of it because an identity may come again once its retention is over, and then is a new event.
     A version 8 UUID (RFC 9562) of the first 128 bits of BLAKE2b.
     """
-    digest = blake2b(event_identity + leg.to_bytes(4, "big"), digest_size=16, person=b"plaudit-transfer").digest()
+    place = seq.to_bytes(8, "big") + leg.to_bytes(4, "big")
+    digest = blake2b(event_identity + place, digest_size=16, person=b"plaudit-transfer").digest()
     number = int.from_bytes(digest, "big")
     number = (number & ~(0xF << 76) | (0x8 << 76)) & ~(0x3 << 62) | (0x2 << 62)
     return UUID(int=number)

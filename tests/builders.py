@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.events import Event, Score, Transaction, Transfer, actor_key, identity, transfer_id
+from rules.compiler import compile_economy
+from rules.document import validate
+from rules.economy import Economy
 
 TENANT = "acme"
 ACTOR = "ada"
@@ -45,7 +48,7 @@ def cloudevent(**changes: Any) -> dict[str, Any]:
 def transfer(**changes: Any) -> Transfer:
     """Return an award of 10 xp to the builders' actor."""
     fields: dict[str, Any] = {
-        "id": transfer_id(identity(TENANT, SOURCE, "event-1"), changes.get("leg", 0)),
+        "id": transfer_id(identity(TENANT, SOURCE, "event-1"), 0, changes.get("leg", 0)),
         "debit_account": "issued",
         "credit_account": f"actor:{ACTOR}",
         "amount": 10,
@@ -70,7 +73,7 @@ def transaction(**changes: Any) -> Transaction:
     } | changes
     if "transfers" not in fields:
         cause = identity(fields["tenant"], fields["event_source"], fields["event_id"])
-        fields["transfers"] = (transfer(id=transfer_id(cause, 0), credit_account=f"actor:{fields['actor']}"),)
+        fields["transfers"] = (transfer(id=transfer_id(cause, 0, 0), credit_account=f"actor:{fields['actor']}"),)
     return Transaction(**fields)
 
 
@@ -83,3 +86,12 @@ def score(**changes: Any) -> Score:
 def key(tenant: str = TENANT, actor: str = ACTOR) -> bytes:
     """Return the record key of an actor."""
     return actor_key(tenant, actor)
+
+
+def economy(*rules: dict[str, Any], **sections: Any) -> Economy:
+    """Return a compiled economy with the currencies xp, coins and points; a rule needs neither `id` nor `on` nor `award`."""
+    named = [{"id": f"rule-{index}", "on": "pr.merged", "award": {"xp": 10}} | rule for index, rule in enumerate(rules)]
+    raw = {"economy": TENANT, "currencies": {"xp": {}, "coins": {"spendable": True}, "points": {}}, "rules": named}
+    document = validate(raw | sections)
+    assert not isinstance(document, list), document
+    return compile_economy(document, revision=1, effective_ms=0)

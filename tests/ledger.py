@@ -16,7 +16,7 @@ def posting(seq: int, *legs: dict[str, Any], actor: str = "ada", tenant: str = T
     event_id = changes.pop("event_id", f"event-{seq}")
     cause = identity(tenant, SOURCE, event_id)
     transfers = tuple(
-        transfer(**{"id": transfer_id(cause, number), "leg": number, "credit_account": f"actor:{actor}"} | leg)
+        transfer(**{"id": transfer_id(cause, seq, number), "leg": number, "credit_account": f"actor:{actor}"} | leg)
         for number, leg in enumerate(legs or ({},))
     )
     posted = transaction(actor=actor, tenant=tenant, event_id=event_id, transfers=transfers, **changes)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -79,6 +80,7 @@ def publish(
         str | None, typer.Option(help="When it takes effect: an instant such as `2026-12-01T00:00:00+01:00`.")
     ] = None,
     form: Form = Format.TEXT,
+    wait: Annotated[bool, typer.Option("--wait", help="Return once it is in effect.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Publish a document as its tenant's next revision. It judges the events that are appended once it is in effect.
 
@@ -94,6 +96,8 @@ def publish(
         revision = asyncio.run(publisher.publish(document.tenant, document.json, wish))
     except HistoryFull as error:
         raise UserError(f"{file} can't be published beside the revisions that must be kept: {error}") from error
+    if wait:
+        time.sleep(max(0.0, (revision.effective_at - now()).total_seconds()))
     if form is Format.JSON:
         typer.echo(json.dumps({"tenant": document.tenant, **revision_as_json(revision)}))
         return

@@ -22,7 +22,13 @@ class Deployment:
     """Runs commands and workers with the settings of one deployment; a context manager that ends its workers."""
 
     def __init__(
-        self, household: Household, *, broker: str, database: str, prefix: str, settings: Mapping[str, str] | None = None
+        self,
+        household: Household,
+        *,
+        broker: str,
+        database: str,
+        prefix: str,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self._household = household
         self.folder = household.folder / prefix.strip(".")
@@ -38,6 +44,7 @@ class Deployment:
             "PLAUDIT_DATA": str(self.folder / "tables"),
             "PLAUDIT_SESSION_TIMEOUT_S": "6",
             "PLAUDIT_COMMIT_INTERVAL_S": "0.3",
+            "PLAUDIT_ECONOMY_MARGIN_S": "1",
             **(settings or {}),
         }
         self.workers: dict[str, Child] = {}

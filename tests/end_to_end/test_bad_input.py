@@ -51,8 +51,8 @@ REFUSED = [
     ("invalid_time", event(time="yesterday")),
     ("future_time", event(time="2999-01-01T00:00:00Z")),
     ("unknown_tenant", event(tenant="nobody")),
-    ("unknown_command", event(type="plaudit.unheard-of")),
-    ("amount_out_of_range", event(data={"amount_cents": 10**40})),
+    ("unknown_command", event(id="command", type="plaudit.unheard-of")),
+    ("amount_out_of_range", event(id="huge", data={"amount_cents": 10**40})),
 ]
 UNICODE_ACTOR = "🏆" * 256
 ACCEPTED = [
@@ -75,9 +75,7 @@ def test_rubbish_among_good_events_stops_nothing(shop: Deployment, tmp_path: Pat
     """Every kind of bad input ends in the dead letters with its reason, its neighbours are unaffected."""
     purchases = Purchases(tmp_path, count=300)
     rubbish = [value for _, value in REFUSED]
-    asyncio.run(
-        send(shop.environment["PLAUDIT_BROKER"], topic_name(shop.prefix, EVENTS_RAW), [*rubbish, *ACCEPTED])
-    )
+    asyncio.run(send(shop.environment["PLAUDIT_BROKER"], topic_name(shop.prefix, EVENTS_RAW), [*rubbish, *ACCEPTED]))
     shop.plaudit("import", "jsonl", str(purchases.file))
     shop.drain()
 
