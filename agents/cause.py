@@ -46,13 +46,13 @@ def cause_of(record: Record) -> Cause:
 
 def youngest_ms(records: Sequence[Record]) -> int | None:
     """Return the latest append time that a record of a run names; None if no record does."""
-    named = (
-        int(value)
-        for record in records
-        for name, value in record.headers
-        if name == APPENDED_HEADER and value.isdigit() and len(value) <= APPENDED_DIGITS_MAX
-    )
-    return max(named, default=None)
+    youngest = None
+    for record in records:
+        for name, value in record.headers:
+            if name == APPENDED_HEADER and value.isdigit() and len(value) <= APPENDED_DIGITS_MAX:
+                appended_ms = int(value)
+                youngest = appended_ms if youngest is None or appended_ms > youngest else youngest
+    return youngest
 
 
 def event_of(record: Record) -> Event:
