@@ -34,7 +34,7 @@ def parse_document(text: str) -> object:
     if text.lstrip().startswith("{"):
         try:
             return _parse_json(text)
-        except json.JSONDecodeError:
+        except ValueError:
             pass  # YAML in flow style, or a mistake: its parser says where
     try:
         return _build(yaml.parse(text, Loader=_Loader))

@@ -89,7 +89,7 @@ def key(tenant: str = TENANT, actor: str = ACTOR) -> bytes:
 
 
 def economy(*rules: dict[str, Any], **sections: Any) -> Economy:
-    """Return a compiled economy with the currencies xp, coins and points; a rule needs neither `id` nor `on` nor `award`."""
+    """Return a compiled economy with the currencies xp, coins, points; a rule needs not say `id`, `on` and `award`."""
     named = [{"id": f"rule-{index}", "on": "pr.merged", "award": {"xp": 10}} | rule for index, rule in enumerate(rules)]
     raw = {"economy": TENANT, "currencies": {"xp": {}, "coins": {"spendable": True}, "points": {}}, "rules": named}
     document = validate(raw | sections)
