@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from pipeline.admin import admin_client
+from pipeline.consumers import stop_consumer
 from pipeline.errors import TransientError, UserError
 from pipeline.events import Headers
 from pipeline.topology import DEAD_LETTERS, topic_name
@@ -113,7 +114,7 @@ async def _letters(broker: str, prefix: str) -> AsyncIterator[tuple[AIOKafkaCons
     except (KafkaError, TimeoutError) as error:
         raise TransientError(f"the topic {topic} can't be read at {broker}: {error!r}") from error
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 async def _records(

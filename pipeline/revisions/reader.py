@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from pipeline.consumers import stop_consumer
 from pipeline.logs import get_logger
 from tables.economies import EconomyHistory, NotAHistory, decode_history, follow
 
@@ -52,7 +53,7 @@ class EconomyReader:
             consumer.seek(self._source, self.position)
             yield Connection(self, consumer, self._source)
         finally:
-            await _stop(consumer)
+            await stop_consumer(consumer)
 
     def take(self, record: ConsumerRecord) -> str | None:
         """Fold the next record of the log in; return the tenant whose history it changed, if it changed one."""
@@ -119,15 +120,3 @@ class Connection:
         async with asyncio.timeout(REQUEST_S):
             ends = await self._consumer.end_offsets([self._source])
         return int(ends[self._source])
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    try:
-        await consumer.stop()
-    except asyncio.CancelledError:
-        # aiokafka 0.14: when a fetch was waiting to be tried again, its cancellation comes out here, before the
-        # connections are closed. It is not ours unless we have been cancelled.
-        await consumer._client.close()  # noqa: SLF001
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
