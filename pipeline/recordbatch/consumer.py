@@ -8,6 +8,7 @@ end of the longest finished prefix of what was delivered, and nothing else.
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -17,9 +18,14 @@ from mode.utils.futures import notify
 
 from pipeline import metrics
 from pipeline.logs import get_logger
+from pipeline.recordbatch.clients import close_consumer
 from pipeline.recordbatch.model import Record, Run
 
 log = get_logger(__name__)
+
+_CONNECT_RETRY_S = 1.0
+# The last commit of a worker that stops. It saves work, no more, and whoever asked it to stop is waiting.
+_LAST_COMMIT_S = 2.0
 
 
 class InFlight:
@@ -43,6 +49,32 @@ class InFlight:
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, which survives a commit that the broker refuses or can't be reached for."""
 
+    async def on_start(self) -> None:
+        """Connect, waiting for the broker as long as it takes; the stock thread ends the worker when it is away."""
+        self.time_started = monotonic()
+        while not self.should_stop:
+            consumer = self._create_consumer(loop=self.thread_loop)
+            try:
+                await consumer.start()
+            except KafkaError as error:
+                log.warning("waiting for the broker", stage=self.app.stage_name, why=repr(error))
+                await close_consumer(consumer)
+                await self.sleep(_CONNECT_RETRY_S)
+            else:
+                self._consumer = consumer
+                return
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group. The stock thread may hang or die here while the broker is away, and the worker with it."""
+        await super(driver.AIOKafkaConsumerThread, self).on_thread_stop()
+        if self._consumer is not None:
+            await close_consumer(self._consumer)
+
+    def assignment(self) -> set[TP]:
+        """Return what is assigned; nothing, and no error, while there is no broker yet."""
+        assigned: set[TP] = super().assignment() if self._consumer is not None else set()
+        return assigned
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every assigned partition to its committed offset, or to its beginning; return the committed offsets.
 
@@ -64,6 +96,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if fresh:
             await consumer.seek_to_beginning(*fresh)
         return offsets
+
+    def connected(self) -> bool:
+        """Return whether there is a living connection to any broker."""
+        client = self._ensure_consumer()._client
+        return any(connection.connected() for connection in client._conns.values())
 
     async def rejoin(self) -> None:
         """Ask the group for a new assignment."""
@@ -90,6 +127,10 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_flight: dict[TP, InFlight] = {}
+
+    def connected(self) -> bool:
+        """Return whether there is a living connection to any broker."""
+        return self._thread.connected()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -130,6 +171,20 @@ class Consumer(driver.Consumer):
         self.abandon(message)
         return False
 
+    async def wait_empty(self) -> None:
+        """Wait until nothing is in flight and commit; when the app stops, for no longer than a commit takes.
+
+        A crash ends the consumer's thread at once, and a broker may be away: the stock one then waits for ever.
+        """
+        if not self.app.should_stop:
+            await super().wait_empty()
+            return
+        last = asyncio.ensure_future(super().wait_empty())
+        done, _ = await asyncio.wait([last], timeout=_LAST_COMMIT_S)
+        if not done:
+            last.cancel()
+            log.warning("stopping without a last commit; what it held back is done again")
+
     async def rejoin(self) -> None:
         """Ask the group for a new assignment; what is in flight is finished before."""
         await self._thread.rejoin()
@@ -138,6 +193,9 @@ class Consumer(driver.Consumer):
         """Return the offset up to which everything is finished, exclusive; None before anything is known."""
         finished = self._in_flight[tp].committable() if tp in self._in_flight else None
         return self._committed_offset[tp] if finished is None else finished
+
+    async def verify_all_partitions_active(self) -> None:
+        """Faust's search for streams that stand still judges by single events; the lag is measured per run instead."""
 
     def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterator[TP]:
         return (tp for tp in self._in_flight if topics is None or tp in topics or tp.topic in topics)
@@ -154,7 +212,8 @@ class Consumer(driver.Consumer):
         self._in_flight.clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
-    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's signature
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa:
+    FBT001, FBT002 - Faust's signature
         assigned = self.assignment()
         mine = {tp: offset for tp, offset in offsets.items() if tp in assigned}
         if not mine or not await self._commit(mine):
@@ -164,7 +223,18 @@ class Consumer(driver.Consumer):
         return True
 
 
+class UnusedProducer(driver.Producer):
+    """Stands where Faust wants a producer; everything is produced by `BatchProducer`, so this one never connects."""
+
+    async def on_start(self) -> None:
+        """Nothing to connect."""
+
+    async def on_stop(self) -> None:
+        """Nothing to disconnect."""
+
+
 class Transport(driver.Transport):
     """Faust's Kafka transport with this module's consumer."""
 
     Consumer = Consumer
+    Producer = UnusedProducer

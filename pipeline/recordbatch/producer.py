@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from pipeline.clock import now_ms
 from pipeline.errors import InvariantBroken, TransientError
+from pipeline.recordbatch.clients import close_producer
 from pipeline.recordbatch.model import Output
 
 # Larger broker batches hardly help, and a worker holds several at once.
@@ -48,15 +49,15 @@ class BatchProducer:
         try:
             await producer.start()
         except KafkaError as error:
-            await producer.stop()
+            await close_producer(producer)
             raise TransientError(f"no broker answers: {error!r}") from error
         self._producer = producer
 
     async def stop(self) -> None:
         """Disconnect; what was not acknowledged is not retried."""
         if self._producer is not None:
-            await self._producer.stop()
-            self._producer = None
+            producer, self._producer = self._producer, None
+            await close_producer(producer)
 
     async def append(self, topic: str, partition: int, records: Sequence[Output]) -> list[Appended]:
         """Append `records`, in order, and wait until all are acknowledged.

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from pipeline.errors import TransientError
+from pipeline.recordbatch.clients import close_consumer
 from pipeline.recordbatch.model import Record
 from pipeline.recordbatch.shards import Shard
 
@@ -73,7 +74,7 @@ async def recover(broker: str, shards: Sequence[Shard], progress: Callable[[], N
     except KafkaError as error:
         raise TransientError(f"recovery was interrupted: {error!r}") from error
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)
 
 
 class KafkaReader:
@@ -101,5 +102,5 @@ class KafkaReader:
         except KafkaError as error:
             raise TransientError(f"reading {topic}[{partition}] was interrupted: {error!r}") from error
         finally:
-            await consumer.stop()
+            await close_consumer(consumer)
         return found

@@ -11,6 +11,7 @@ log = get_logger(__name__)
 def run_app(app: BatchApp) -> bool:
     """Run until SIGINT or SIGTERM (returns True) or until the stage fails (returns False; the log says why)."""
     worker = faust.Worker(app, loglevel="WARN", quiet=True, redirect_stdouts=False, override_logging=False)
+    worker.spinner = None  # it would write escape sequences into the log
     try:
         worker.execute_from_commandline()
     except SystemExit as stop:

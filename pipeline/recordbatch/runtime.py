@@ -84,6 +84,8 @@ class WorkerRuntime:
         """Return why the worker can't do its work now; empty when it can."""
         worker = self._app.worker
         reasons = [f"waiting for the {what}: {why}" for what, why in worker.shell.waiting_for.items()]
+        if not self._app.consumer.connected():
+            reasons.append("no broker answers")
         if not worker.opened:
             reasons.append("no partitions are assigned yet")
         reasons.extend(

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 
 from pipeline.embedded.probes import free_port
 from pipeline.embedded.processes import Child, Household
@@ -129,9 +130,21 @@ class Deployment:
         await admin.start()
         try:
             offsets = await admin.list_consumer_group_offsets(self.topic("sum"))
+        except KafkaError:  # the broker has just come (back), and has not loaded the group yet
+            return {}
         finally:
             await admin.close()
         return {tp.partition: meta.offset for tp, meta in offsets.items() if tp.topic == self.topic("in")}
+
+    async def rebalancing(self) -> bool:
+        """Whether the group waits for its members to give up their partitions."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.address)
+        await admin.start()
+        try:
+            answers = await admin.describe_consumer_groups([self.topic("sum")])
+        finally:
+            await admin.close()
+        return any("PreparingRebalance" in str(group) for answer in answers for group in answer.groups)
 
     async def until_committed(self, deadline_s: float = 40.0) -> None:
         """Wait until everything that was sent is committed."""

@@ -38,7 +38,7 @@ class Setup(msgspec.Struct, kw_only=True, frozen=True):
     web_port: int
     records_max: int = 50
     bytes_max: int = 1 << 20
-    session_timeout_s: float = 6.0
+    session_timeout_s: float = 3.0
     commit_interval_s: float = 0.2
     sole_writer_check_s: float = 30.0
     die_after: str = ""
