@@ -9,10 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from contextlib import suppress
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import psutil
 from rich.console import Console
@@ -21,7 +18,6 @@ from rich.table import Table
 from bench.check import differences
 from bench.measure import StageResult, watch
 from bench.workload import Workload
-from pipeline.embedded.probes import free_port
 from pipeline.embedded.processes import Household
 from pipeline.metrics import STEPS
 from pipeline.partitioner import partitioner
@@ -119,13 +115,12 @@ def record_flame_graph(file: Path, pid: int) -> None:
 
 def run_stage(deployment: Deployment, stage: str, profile: Path | None) -> StageResult:
     """Run one worker of a stage until its input is finished, then stop it."""
-    deployment.environment["PLAUDIT_WEB_PORT"] = str(port := free_port())
     records = deployment.waiting_records(stage)
     with console.status(f"{stage}: {records:,} records"):
         worker = deployment.start(stage)
         if profile is not None:
             record_flame_graph(profile / f"{stage}.svg", worker.pid)
-        result = watch(stage, f"http://127.0.0.1:{port}", worker.pid, records, STAGE_DEADLINE_S)
+        result = watch(stage, deployment.url(stage), worker.pid, records, STAGE_DEADLINE_S)
         deployment.stop(stage)
     console.print(f"{stage}: {result.rate:,.0f} records/s")
     return result
@@ -133,17 +128,9 @@ def run_stage(deployment: Deployment, stage: str, profile: Path | None) -> Stage
 
 def start_again(deployment: Deployment, stage: str) -> str:
     """Start a stage's worker on the state that it left, to be asked for it; return its address once it is ready."""
-    deployment.environment["PLAUDIT_WEB_PORT"] = str(port := free_port())
     deployment.start(stage)
-    until_sync(lambda: ready(f"http://127.0.0.1:{port}"), STAGE_DEADLINE_S, f"{stage} is ready")
-    return f"http://127.0.0.1:{port}"
-
-
-def ready(url: str) -> bool:
-    """Return whether the worker says that it can serve."""
-    with suppress(URLError, ConnectionError, TimeoutError), urlopen(f"{url}/ready", timeout=2):
-        return True
-    return False
+    until_sync(lambda: deployment.unready(stage) == [], STAGE_DEADLINE_S, f"{stage} is ready")
+    return deployment.url(stage)
 
 
 def print_table(work: Workload, results: list[StageResult]) -> None:

@@ -8,13 +8,18 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 from pipeline.drain import waiting
+from pipeline.embedded.probes import free_port
 from pipeline.embedded.processes import Child, Household
 from pipeline.topology import STAGES, stage_named
+from tests.wait import until_sync
 
 ROOT = Path(__file__).parents[2]
 COMMAND_S = 180
+READY_S = 60
 PARTITIONS = 4
 
 
@@ -48,6 +53,9 @@ class Deployment:
             **(settings or {}),
         }
         self.workers: dict[str, Child] = {}
+        self._ports = {stage.name: free_port() for stage in STAGES}
+        for stage, port in self._ports.items():
+            self.environment[f"PLAUDIT_WEB_{stage.upper()}"] = f"http://127.0.0.1:{port}"
 
     def __enter__(self) -> "Deployment":
         self.plaudit("db", "upgrade")
@@ -87,14 +95,31 @@ class Deployment:
     def start(self, stage: str) -> Child:
         """Start a worker of a stage; with the same stage again, in the folder that the former one left."""
         command = [sys.executable, "-m", "pipeline", "worker", "--stage", stage]
-        worker = self._household.start(f"{self.folder.name}-{stage}", command, env=self.environment, cwd=ROOT)
+        environment = {**self.environment, "PLAUDIT_WEB_PORT": str(self._ports[stage])}
+        worker = self._household.start(f"{self.folder.name}-{stage}", command, env=environment, cwd=ROOT)
         self.workers[stage] = worker
         return worker
 
     def start_all(self) -> None:
-        """Start one worker per stage."""
+        """Start one worker per stage; return once all of them are ready."""
         for stage in STAGES:
             self.start(stage.name)
+        for stage in STAGES:
+            until_sync(lambda name=stage.name: self.unready(name) == [], READY_S, f"{stage.name} is ready")  # type: ignore[misc]
+
+    def unready(self, stage: str) -> list[str]:
+        """Return why a worker says that it is not ready; empty when it is."""
+        try:
+            with urlopen(f"{self.url(stage)}/ready", timeout=5):
+                return []
+        except HTTPError as error:
+            return [str(reason) for reason in json.load(error).get("reasons", [])] or [error.reason]
+        except (URLError, ConnectionError, TimeoutError) as error:
+            return [str(error)]
+
+    def url(self, stage: str) -> str:
+        """Return where a stage's worker has its web views."""
+        return f"http://127.0.0.1:{self._ports[stage]}"
 
     def kill(self, stage: str) -> None:
         """End a stage's worker with SIGKILL."""
