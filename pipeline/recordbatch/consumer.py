@@ -124,6 +124,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 class Consumer(driver.Consumer):
     """One Faust message is one run of records of one partition."""
 
+    _thread: ConsumerThread
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_flight: dict[TP, InFlight] = {}
@@ -212,8 +214,7 @@ class Consumer(driver.Consumer):
         self._in_flight.clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
-    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa:
-    FBT001, FBT002 - Faust's signature
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's signature
         assigned = self.assignment()
         mine = {tp: offset for tp, offset in offsets.items() if tp in assigned}
         if not mine or not await self._commit(mine):
