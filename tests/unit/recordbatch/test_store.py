@@ -1,0 +1,119 @@
+"""The disk of a shard."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.recordbatch.store import packed, sequence_of
+from tests.recordbatch.memory_log import new_store
+
+REPOSITORY = Path(__file__).parents[3]
+# Writes batches until it is killed; each sets both keys to the same number, which is the offset, too.
+WRITER = """
+import sys
+from pathlib import Path
+from tests.recordbatch.memory_log import new_store
+store = new_store(Path(sys.argv[1]))
+number = store.offset() + 1
+while True:
+    store.write({b"acme|ada": b"%d" % number, b"acme|bob": b"%d" % number}, number)
+    if number % 1000 == 999:
+        print(number, flush=True)
+    number += 1
+"""
+
+
+def test_a_new_disk_holds_nothing(tmp_path: Path) -> None:
+    """Recovery begins at the changelog's beginning."""
+    store = new_store(tmp_path / "shard")
+
+    assert store.offset() == -1
+    assert store.get_many([b"acme|ada"]) == [None]
+    assert list(store.items()) == []
+
+
+def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
+    """Values, deletions and the offset."""
+    store = new_store(tmp_path / "shard")
+    store.write({b"acme|ada": b"1", b"acme|bob": b"2"}, 7)
+    store.write({b"acme|ada": None}, 8)
+    store.close()
+
+    store = new_store(tmp_path / "shard")
+
+    assert store.offset() == 8
+    assert store.get_many([b"acme|bob", b"acme|ada", b"acme|bob"]) == [b"2", None, b"2"]
+
+
+def test_a_kill_leaves_whole_batches_and_their_offset(tmp_path: Path) -> None:
+    """Either all of a batch is there, with its offset, or nothing of it."""
+    for _ in range(2):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path / "shard")],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        )
+        assert writer.stdout is not None
+        reached = int(writer.stdout.readline())
+        writer.kill()
+        assert writer.wait() == -signal.SIGKILL
+        writer.stdout.close()
+
+        store = new_store(tmp_path / "shard")
+        offset = store.offset()
+        values = store.get_many([b"acme|ada", b"acme|bob"])
+        store.close()
+
+        assert offset >= reached
+        assert values == [b"%d" % offset] * 2
+
+
+def test_items_come_in_key_order_and_without_the_disks_own_entries(tmp_path: Path) -> None:
+    """A prefix gives what begins with it, and no more."""
+    store = new_store(tmp_path / "shard")
+    keys = [b"acme\0day\0ada", b"acme\0day\0bob", b"acme\0week\0ada", b"acme-two\0day\0ada", b"\xff\xff", b"acme"]
+    store.write({key: key for key in keys}, 3)
+
+    assert [key for key, _ in store.items()] == sorted(keys)
+    assert [key for key, _ in store.items(b"acme\0day\0")] == [b"acme\0day\0ada", b"acme\0day\0bob"]
+    assert [key for key, _ in store.items(b"acme\0")] == sorted(key for key in keys if key.startswith(b"acme\0"))
+    assert [key for key, _ in store.items(b"\xff")] == [b"\xff\xff"]
+    assert list(store.items(b"nobody")) == []
+
+
+def test_a_cleared_disk_is_a_new_one(tmp_path: Path) -> None:
+    """It belonged to another life of the changelog."""
+    store = new_store(tmp_path / "shard")
+    store.write({b"acme|ada": b"1"}, 7)
+
+    store.clear()
+
+    assert store.offset() == -1
+    assert list(store.items()) == []
+    store.write({b"acme|ada": b"2"}, 0)
+    assert store.get_many([b"acme|ada"]) == [b"2"]
+
+
+def test_a_table_with_a_retention_works_like_others(tmp_path: Path) -> None:
+    """Values carry the time of their writing on the disk, which nobody sees."""
+    store = new_store(tmp_path / "shard", retention_days=30)
+    store.write({b"acme|ada": b"1", b"acme|bob": b"2"}, 7)
+    store.write({b"acme|bob": None}, 8)
+    store.close()
+
+    store = new_store(tmp_path / "shard", retention_days=30)
+
+    assert store.offset() == 8
+    assert store.get_many([b"acme|ada", b"acme|bob"]) == [b"1", None]
+    assert list(store.items()) == [(b"acme|ada", b"1")]
+
+
+@pytest.mark.parametrize("seq", [0, 1, 255, 256, 2**40, 2**63 - 1])
+def test_sequences_compare_as_their_bytes_do(seq: int) -> None:
+    """A stored value begins with its sequence."""
+    assert sequence_of(packed(seq, b"payload")) == seq
+    assert packed(seq, b"z") < packed(seq + 1, b"")
