@@ -251,7 +251,7 @@ async def test_while_the_broker_is_away_nothing_is_certain_and_later_it_is(
 
 
 async def test_a_follower_that_starts_before_the_broker_has_the_topic_finds_it_later(kafka: Kafka, prefix: str) -> None:
-    """Set-up and workers may be started in any order; the embedded broker would make the topic when it is asked for it."""
+    """Set-up and workers may start in any order; the embedded broker would make the topic that it is asked for."""
     async with following(kafka.address, prefix) as follower:
         await create_topics(kafka.address, declared_topics(prefix, 1, 1))
         revision = await publisher(kafka.address, prefix).publish("acme", document())

@@ -1,6 +1,7 @@
 """What a record of `economies` says, and what is known after a sequence of them."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -238,3 +239,15 @@ def test_a_revision_that_is_announced_is_never_dropped() -> None:
 
     with pytest.raises(HistoryFull):
         append_revision(history, "acme", document, NOON + timedelta(days=2), far, MARGIN_MS)
+
+
+def test_the_first_version_is_read_for_ever() -> None:
+    """What an earlier release has published still judges the events of its time."""
+    golden = Path(__file__).parents[1] / "golden" / "economies_v1.json"
+
+    history = decode_history(b"acme", golden.read_bytes())
+
+    assert (history.tenant, history.margin_ms, numbers(history)) == ("acme", 5_000, [2, 3])
+    assert history.revisions[0].effective_at == NOON + MARGIN
+    assert msgspec.json.decode(history.newest.document)["currencies"] == {"xp": {}}
+    assert encode_history(history) == golden.read_bytes().strip()
