@@ -80,7 +80,7 @@ def publish(
         str | None, typer.Option(help="When it takes effect: an instant such as `2026-12-01T00:00:00+01:00`.")
     ] = None,
     form: Form = Format.TEXT,
-    wait: Annotated[bool, typer.Option("--wait", help="Return once it is in effect.")] = False,  # noqa: FBT002 - a flag
+    wait: Annotated[bool, typer.Option("--wait", help="Return once it is in effect.")] = False,
 ) -> None:
     """Publish a document as its tenant's next revision. It judges the events that are appended once it is in effect.
 
