@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from pipeline.clock import now_ms
 from pipeline.errors import InvariantBroken, TransientError
 from pipeline.recordbatch.clients import close_producer
-from pipeline.recordbatch.model import Output
+from pipeline.recordbatch.model import Appendable
 
 # Larger broker batches hardly help, and a worker holds several at once.
 BATCH_BYTES = 1_000_000
@@ -59,7 +59,7 @@ class BatchProducer:
             producer, self._producer = self._producer, None
             await close_producer(producer)
 
-    async def append(self, topic: str, partition: int, records: Sequence[Output]) -> list[Appended]:
+    async def append(self, topic: str, partition: int, records: Sequence[Appendable]) -> list[Appended]:
         """Append `records`, in order, and wait until all are acknowledged.
 
         A retry inside the client may append a broker batch twice; readers drop repeats by sequence.

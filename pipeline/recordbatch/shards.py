@@ -20,7 +20,7 @@ from aiokafka import TopicPartition
 
 from pipeline.errors import PipelineError
 from pipeline.logs import get_logger
-from pipeline.recordbatch.model import Change, Output, Record
+from pipeline.recordbatch.model import Appendable, Change, Record
 from pipeline.recordbatch.producer import Appended
 from pipeline.recordbatch.store import SEQ_BYTES, ShardStore, packed, sequence_of
 
@@ -41,7 +41,7 @@ class Fenced(PipelineError):
 class Log(Protocol):
     """Appending to the broker: `BatchProducer`."""
 
-    async def append(self, topic: str, partition: int, records: Sequence[Output]) -> list[Appended]: ...
+    async def append(self, topic: str, partition: int, records: Sequence[Appendable]) -> list[Appended]: ...
 
 
 class ChangelogReader(Protocol):
@@ -87,7 +87,7 @@ class Shard:
 
     async def raise_fence(self, log_: Log) -> None:
         """Append this opening's fence. After it, every record that is not this writer's is a late one."""
-        appended = await log_.append(self.topic, self.partition, [Output(FENCE_KEY, self.writer, self._headers)])
+        appended = await log_.append(self.topic, self.partition, [(FENCE_KEY, self.writer, self._headers)])
         self.fence = appended[-1].base
         self.expected = self.fence + 1
         if self.position > self.fence:
@@ -154,14 +154,14 @@ class Shard:
         """
         headers = self._headers
         stored: dict[bytes, bytes | None] = {}
-        records = []
+        records: list[Appendable] = []
         for key, (seq, payload) in changes.items():
             if payload is None:
                 stored[key] = None
                 records.append(self._tombstone(key, seq))
             else:
                 stored[key] = value = packed(seq, payload)
-                records.append(Output(key, value, headers))
+                records.append((key, value, headers))
         if records:
             await self._append(records, log_, reader)
         return stored
@@ -177,16 +177,15 @@ class Shard:
             Fenced: another worker opened this shard.
             TransientError: the broker is away; calling again is harmless.
         """
-        await self._append([Output(_MARK_KEY, self.writer, self._headers)], log_, reader)
+        await self._append([(_MARK_KEY, self.writer, self._headers)], log_, reader)
 
-    async def _append(self, records: Sequence[Output], log_: Log, reader: ChangelogReader) -> None:
+    async def _append(self, records: Sequence[Appendable], log_: Log, reader: ChangelogReader) -> None:
         """Append `records`, and then once more the values of keys that were written between our own appends.
 
         Whoever wrote in between, a worker that lost this shard or a delayed request of our own, may have left a key's
         older value as its last record. What was found stays noted until it is repaired, over failures too.
         """
-        mine = {record.key: record for record in records}
-        pending = records or self._present_values(mine)
+        pending = records or self._present_values(records)
         while pending:
             appended = await log_.append(self.topic, self.partition, pending)
             start = 0
@@ -195,21 +194,20 @@ class Shard:
                     self._overwritten |= await self._keys_between(base, reader)
                 self.expected = base + count
                 if self._overwritten:
-                    self._overwritten.difference_update(record.key for record in pending[start : start + count])
+                    self._overwritten.difference_update(key for key, _, _ in pending[start : start + count])
                 start += count
-            pending = self._present_values(mine)
+            pending = self._present_values(records)
             if pending:
                 log.warning("writing again what another writer overwrote", topic=self.topic, records=len(pending))
 
-    def _present_values(self, mine: Mapping[bytes | None, Output]) -> list[Output]:
-        """Return the overwritten keys with what the disk holds of them, or will hold once `mine` is written."""
+    def _present_values(self, records: Sequence[Appendable]) -> list[Appendable]:
+        """Return the overwritten keys with what the disk holds of them, or will hold once `records` are written."""
+        if not self._overwritten:
+            return []
+        mine = {record[0]: record for record in records}
         keys = sorted(self._overwritten)
         return [
-            mine[key]
-            if key in mine
-            else self._tombstone(key, 0)
-            if value is None
-            else Output(key, value, self._headers)
+            mine[key] if key in mine else self._tombstone(key, 0) if value is None else (key, value, self._headers)
             for key, value in zip(keys, self.store.get_many(keys), strict=True)
         ]
 
@@ -231,8 +229,8 @@ class Shard:
             raise Fenced(f"{where} was compacted before it was known who wrote up to offset {base - 1}")
         return {r.key for r in records if r.key is not None and not r.key.startswith(_OWN_KEYS)}
 
-    def _tombstone(self, key: bytes, seq: int) -> Output:
-        return Output(key, None, (*self._headers, (_SEQ_HEADER, b"%d" % seq)))
+    def _tombstone(self, key: bytes, seq: int) -> Appendable:
+        return (key, None, (*self._headers, (_SEQ_HEADER, b"%d" % seq)))
 
 
 def _sequence(record: Record) -> int:

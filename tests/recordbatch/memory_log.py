@@ -7,7 +7,7 @@ from typing import NamedTuple
 import rocksdict
 
 from pipeline.errors import TransientError
-from pipeline.recordbatch.model import Change, Headers, Output, Record
+from pipeline.recordbatch.model import Appendable, Change, Headers, Record
 from pipeline.recordbatch.producer import Appended
 from pipeline.recordbatch.shards import Shard
 from pipeline.recordbatch.store import ShardStore, StoreOptions
@@ -40,9 +40,9 @@ class MemoryLog:
         self.between: list[Callable[[], None]] = []  # called after each batch, first one first: another writer's turn
         self.unreadable = 0  # reads that fail from now on
         self._batch_records = batch_records
-        self._late: list[Sequence[Output]] = []
+        self._late: list[Sequence[Appendable]] = []
 
-    async def append(self, topic: str, partition: int, records: Sequence[Output]) -> list[Appended]:
+    async def append(self, topic: str, partition: int, records: Sequence[Appendable]) -> list[Appended]:
         appended = []
         for start in range(0, len(records), self._batch_records):
             batch = records[start : start + self._batch_records]
@@ -67,7 +67,7 @@ class MemoryLog:
             raise TransientError("the broker is away")
         return [record for record in self.records if first <= record.offset <= last]
 
-    def add(self, batch: Iterable[Output]) -> int:
+    def add(self, batch: Iterable[Appendable]) -> int:
         """Append at once, whoever writes; return the first offset."""
         base = self.end
         for key, value, headers in batch:
