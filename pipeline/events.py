@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Literal
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 import msgspec
 
@@ -136,17 +136,25 @@ def identity(tenant: str, source: str, event_id: str) -> bytes:
     return f"{tenant}\0{source}\0{event_id}".encode()
 
 
+_UUID_FREE = (1 << 128) - 1 & ~(0xF << 76) & ~(0x3 << 62)
+_UUID_VERSION_8 = 0x8 << 76 | 0x2 << 62
+_UNKNOWN = SafeUUID.unknown
+_new, _set = object.__new__, object.__setattr__
+
+
 def transfer_id(event_identity: bytes, seq: int, leg: int) -> UUID:
-    """Return a transfer's id: a function of the event, its sequence and the transfer's place in it; a repeat has the same.
+    """Return a transfer's id: a function of the event, its sequence and the leg, so that a repeat has the same.
 
     The sequence is part of it because an identity may come again once its retention is over, and then is a new event.
     A version 8 UUID (RFC 9562) of the first 128 bits of BLAKE2b.
     """
     place = seq.to_bytes(8, "big") + leg.to_bytes(4, "big")
     digest = blake2b(event_identity + place, digest_size=16, person=b"plaudit-transfer").digest()
-    number = int.from_bytes(digest, "big")
-    number = (number & ~(0xF << 76) | (0x8 << 76)) & ~(0x3 << 62) | (0x2 << 62)
-    return UUID(int=number)
+    # As UUID(int=…) does it, without its checks of each argument: there is one id for every transfer.
+    made = _new(UUID)
+    _set(made, "int", int.from_bytes(digest, "big") & _UUID_FREE | _UUID_VERSION_8)
+    _set(made, "is_safe", _UNKNOWN)
+    return made
 
 
 def header(headers: Iterable[tuple[str, bytes]], name: str) -> bytes | None:
