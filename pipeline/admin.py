@@ -18,6 +18,9 @@ _DAY_MS = 86_400_000
 _COMPACTION_LAG_MS = _DAY_MS
 # Compaction never touches the segment that is being written: small ones keep a changelog, and so a recovery, short.
 _CHANGELOG_SEGMENT_BYTES = 32 * 1024 * 1024
+# An older value that a worker wrote after it had lost a shard must not be all that compaction leaves before the owner
+# has repaired it: the owner looks every half minute (docs/adr/0003). More would only make recovery longer.
+_CHANGELOG_LAG_MS = 10 * 60_000
 # A table's entry must outlive its retention in the changelog whatever the clocks and segments do.
 _CHANGELOG_MARGIN_MS = 2 * _DAY_MS
 # A dead letter is the refused record, which may be as large as the broker allows (1 MiB), and its details.
@@ -71,7 +74,11 @@ def _topic(prefix: str, topic: Topic, partitions: int, replication: int) -> Topi
 def _changelog(
     prefix: str, stage: Stage, table: Table, days: int | None, partitions: int, replication: int
 ) -> TopicSpec:
-    configs = {"cleanup.policy": "compact", "segment.bytes": str(_CHANGELOG_SEGMENT_BYTES)} | _durability(replication)
+    configs = {
+        "cleanup.policy": "compact",
+        "segment.bytes": str(_CHANGELOG_SEGMENT_BYTES),
+        "min.compaction.lag.ms": str(_CHANGELOG_LAG_MS),
+    } | _durability(replication)
     if days is not None:
         configs["cleanup.policy"] = "compact,delete"
         configs["retention.ms"] = str(days * _DAY_MS + _CHANGELOG_MARGIN_MS)

@@ -26,3 +26,11 @@ def test_three_copies_are_acknowledged_by_two() -> None:
 
     assert set(configs) == {"2"}
     assert all("min.insync.replicas" not in spec.configs for spec in declared_topics("p.", 1, replication=2))
+
+
+def test_changelogs_are_compacted_only_after_their_owner_had_time_to_repair_them() -> None:
+    """A worker that lost a shard may leave an older value behind a newer one; the owner looks every half minute."""
+    changelogs = [spec for spec in declared_topics("p.", 1, 1) if spec.name.endswith("-changelog")]
+
+    assert changelogs
+    assert all(int(spec.configs["min.compaction.lag.ms"]) >= 10 * 30_000 for spec in changelogs)
