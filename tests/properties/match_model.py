@@ -1,8 +1,8 @@
 """What an economy does, told once more: slowly, from the whole history, without sharing code with the rules."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +24,8 @@ class Model:
     attributes: dict[str, Any] = field(default_factory=dict)
     awarded: list[tuple[str, datetime, str, dict[str, int]]] = field(default_factory=list)
     """Every award of a rule: its id, the event's time, the period of its limit, the amounts."""
+    remembered: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The latest 32 periods in which a rule used up something of its limit, the oldest first."""
 
     def apply(self, event: Event) -> list[Posted]:
         """Apply an event; return what it posts, in order."""
@@ -71,12 +73,14 @@ class Model:
 
     def _award(self, rule: dict[str, Any], event: Event, before: dict[str, Any]) -> list[Posted]:
         mine = [award for award in self.awarded if award[0] == rule["id"]]
-        if "cooldown" in rule and mine:
-            latest = max(time for _, time, _, _ in mine)
-            if abs(event.time - latest) < timedelta(minutes=int(rule["cooldown"][:-1])):
-                return []
+        latest = max((time for _, time, _, _ in mine), default=datetime.min.replace(tzinfo=UTC))
+        if abs(event.time - latest) < timedelta(minutes=int(rule.get("cooldown", "0m")[:-1])):
+            return []
         limit = rule.get("limit", {})
         now = period(limit.get("per", "ever"), event.time, self.attributes.get("timezone", self.document["timezone"]))
+        remembered = self.remembered[rule["id"]]
+        if now not in remembered and len(remembered) == 32 and now < remembered[0]:
+            return []
         spent = [amounts for _, _, then, amounts in mine if then == now]
         if "times" in limit and len(spent) >= limit["times"]:
             return []
@@ -92,6 +96,8 @@ class Model:
         if amounts:
             self.balances.update(amounts)
             self.awarded.append((rule["id"], event.time, now, amounts))
+            if limit.get("of") in {None, *amounts}:
+                self.remembered[rule["id"]] = sorted({*remembered, now})[-32:]
         return [(currency, amount, rule["id"]) for currency, amount in amounts.items()]
 
     @staticmethod
@@ -139,7 +145,8 @@ def period(kind: str, instant: datetime, zone: str) -> str:
     """Return a name of the period that holds an instant; a window's name where it is one."""
     local = instant.astimezone(ZoneInfo(zone))
     if kind == "hour":
-        return local.strftime("%Y-%m-%dT%H") + str(local.utcoffset())
+        past = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+        return (instant - past).isoformat()  # the same hour in every zone, though it may begin at half past
     first = {
         "week": local.date() - timedelta(days=local.weekday()),
         "month": local.date().replace(day=1),
