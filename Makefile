@@ -8,10 +8,12 @@ READY := $(VENV)/.ready
 INSTALLED := $(VENV)/.installed
 # Extra arguments for pytest: make test PYTEST_ARGS="-k ledger"
 PYTEST_ARGS ?=
+# Arguments for the bench: make bench BENCH_ARGS=--help
+BENCH_ARGS ?=
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
-.PHONY: help demo test check static format docs lock hooks clean
+.PHONY: help demo test bench check static format docs lock hooks clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -25,6 +27,9 @@ test: static ## Check everything: style, types, imports, all tests
 
 check: static ## Check in under a minute: style, types, imports, the tests that need no server
 	$(BIN)/pytest --hypothesis-profile=quick tests/unit tests/properties tests/architecture $(PYTEST_ARGS)
+
+bench: $(INSTALLED) ## Measure each stage alone, on Apache Kafka and PostgreSQL: BENCH_ARGS="--events 400000"
+	$(BIN)/python -m bench $(BENCH_ARGS)
 
 static: $(INSTALLED)
 	$(BIN)/ruff format --check

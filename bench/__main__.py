@@ -43,7 +43,7 @@ def main() -> None:
     )
     with Household() as household:
         console.print("Starting Apache Kafka and PostgreSQL …")
-        kafka, postgres = Kafka(household), Postgres(household)
+        kafka, postgres = Kafka(household, starts_fast=False), Postgres(household)
         deployment = Deployment(
             household, broker=kafka.address, database=postgres.empty_database(), prefix="bench.", settings=SETTINGS
         )
@@ -95,7 +95,7 @@ async def send(broker: str, work: Workload) -> int:
         partition = partition_of(key)
         waiting[partition].append(Output(key, value))
         sent += 1
-        if len(waiting[partition]) >= 5_000:  # noqa: PLR2004 - a few broker batches
+        if len(waiting[partition]) >= 5_000:
             await producer.append(topic, partition, waiting.pop(partition))
     for partition, outputs in waiting.items():
         await producer.append(topic, partition, outputs)
@@ -119,6 +119,7 @@ def run_stage(deployment: Deployment, stage: str, profile: Path | None) -> Stage
     with console.status(f"{stage}: {records:,} records"):
         worker = deployment.start(stage)
         if profile is not None:
+            until_sync(lambda: deployment.unready(stage) == [], STAGE_DEADLINE_S, f"{stage} is ready")
             record_flame_graph(profile / f"{stage}.svg", worker.pid)
         result = watch(stage, deployment.url(stage), worker.pid, records, STAGE_DEADLINE_S)
         deployment.stop(stage)

@@ -45,8 +45,10 @@ class Tansu:
 class Kafka:
     """One Kafka node (KRaft) on loopback, with its log on disk; the address stays the same over restarts."""
 
-    def __init__(self, household: Household) -> None:
+    def __init__(self, household: Household, *, starts_fast: bool = True) -> None:
+        """Start a node; one that `starts_fast` compiles its code less well, and is slower under load."""
         self._household = household
+        self._java_options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] if starts_fast else ["-XX:+UseG1GC"]
         self._jars = kafka_jars()
         self._child: Child | None = None
         self._data = household.folder / f"kafka-{uuid4().hex[:8]}"
@@ -84,7 +86,7 @@ class Kafka:
     def _java(self, *arguments: str) -> list[str]:
         java = shutil.which("java")
         assert java is not None
-        options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={LOGGING}"]
+        options = ["-Xmx512m", *self._java_options, f"-Dlog4j2.configurationFile={LOGGING}"]
         return [java, *options, "-cp", f"{self._jars}/*", *arguments]
 
     def _format(self) -> None:

@@ -1,4 +1,4 @@
-"""A deployment of the product for one test: every stage a process of its own, against the test's broker and database."""
+"""A deployment of the product for one test: every stage a process of its own, on the test's broker and database."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -57,7 +57,7 @@ class Deployment:
         for stage, port in self._ports.items():
             self.environment[f"PLAUDIT_WEB_{stage.upper()}"] = f"http://127.0.0.1:{port}"
 
-    def __enter__(self) -> "Deployment":
+    def __enter__(self) -> Self:
         self.plaudit("db", "upgrade")
         self.plaudit("topics", "create")
         return self
