@@ -1,8 +1,8 @@
 """Records as the client hands them out, made cheaply.
 
-aiokafka makes a frozen dataclass of eleven fields for each record: 0.9 µs, and as much again for sizes and copies, a sixth
-of a worker's time. This struct has the fields that anybody here reads and costs 0.13 µs. It replaces the client's in this
-process, for every consumer.
+aiokafka makes a frozen dataclass of eleven fields for each record: 0.9 µs, and as much again for sizes and copies, a
+sixth of a worker's time. This struct has the fields that anybody here reads and costs 0.13 µs. It replaces the client's
+in this process, for every consumer.
 """
 
 from typing import Any
