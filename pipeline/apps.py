@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from agents.dedupe import DedupeStage
@@ -24,7 +25,9 @@ from pipeline.topology import (
     LEDGER,
     MATCH,
     NORMALIZE,
+    SEEN,
     Stage,
+    Table,
     app_id,
     changelog_name,
     topic_name,
@@ -56,7 +59,7 @@ def build_worker(stage: Stage, settings: Settings) -> Worker:
         broker=settings.broker,
         source=topic_name(prefix, stage.reads),
         folder=folder.path,
-        tables=stage.tables,
+        tables=[_kept(table, settings) for table in stage.tables],
         changelogs={table.name: changelog_name(prefix, stage, table) for table in stage.tables},
         records_max=settings.batch_records_max,
         bytes_max=settings.batch_bytes_max,
@@ -72,6 +75,11 @@ def build_worker(stage: Stage, settings: Settings) -> Worker:
     runtime = WorkerRuntime(app, settings.partitions)
     mount(app, runtime, economies=part.economies, shards=part.boards)
     return Worker(app, runtime, folder)
+
+
+def _kept(table: Table, settings: Settings) -> Table:
+    """Return the table with the retention of this deployment: its disk must not forget before the stage does."""
+    return replace(table, retention_days=settings.dedupe_retention_days) if table is SEEN else table
 
 
 class _Part(NamedTuple):
