@@ -30,8 +30,8 @@ class Settings(BaseSettings):
     data: Path = Field(Path(".plaudit"), description="Folder of the workers' RocksDB tables.")
     worker: str = Field(
         "",
-        description="Name of this worker, unique in its stage and the same after a restart: it keeps its partitions "
-        "then. Empty: a member without a name.",
+        description="Name of this worker's table folder, unique in its stage and the same after a restart. "
+        "Empty: the first folder that no running worker uses.",
     )
     source_format: Literal["cloudevents", "envelope", "journey", "app"] = Field(
         "cloudevents", description="Format of records on `events.raw` that name none in their header."
