@@ -18,6 +18,7 @@ from pipeline.embedded.postgres import EmbeddedPostgres, server_programs
 from pipeline.embedded.probes import database_answers
 from pipeline.embedded.processes import ChildDied, Household
 from pipeline.errors import UserError
+from tests.stack import Postgres
 from tests.wait import until_sync
 
 SCRIPT = Path(__file__).with_name("run_servers.py")
@@ -106,18 +107,15 @@ def test_a_free_port_that_was_just_taken_is_replaced(household: Household, monke
     broker.kill()
 
 
-def test_the_database_lets_nobody_in_without_the_password(household: Household) -> None:
+def test_the_database_lets_nobody_in_without_the_password(postgres: Postgres) -> None:
     """Every user of the machine can reach a loopback port."""
-    server = EmbeddedPostgres(household, throwaway=True)
-    server.start()
-    server.wait()
+    url = postgres.empty_database()
+    without = url.replace(url.split(":")[2].split("@")[0], "guess")
 
-    without = server.url.replace(server.url.split(":")[2].split("@")[0], "guess")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(without)
 
-    assert database_answers(server.url)
-    server.kill()
+    assert database_answers(url)
 
 
 def test_data_that_is_kept_outlives_the_server(tmp_path_factory: pytest.TempPathFactory) -> None:

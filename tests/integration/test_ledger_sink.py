@@ -65,12 +65,21 @@ async def test_first_movement_below_zero_is_refused(database: str, sink: LedgerS
 
 async def test_transfer_at_another_sequence_is_refused(database: str, sink: LedgerSink) -> None:
     """The unique id is the last line of defence against a payment made twice."""
-    await sink.apply(0, [posting(1, event_id="same")], INSTANT)
+    first = posting(1)
+    await sink.apply(0, [first], INSTANT)
 
     with pytest.raises(InvariantBroken, match="transfers_id_key"):
-        await sink.apply(0, [posting(2, event_id="same")], INSTANT)
+        await sink.apply(0, [posting(2, {"id": first.transaction.transfers[0].id})], INSTANT)
 
     assert seqs(database) == [1]
+
+
+async def test_identity_that_comes_again_after_its_retention_is_a_new_event(database: str, sink: LedgerSink) -> None:
+    """What dedupe lets through as new must not stop the ledger."""
+    await sink.apply(0, [posting(1, event_id="same")], INSTANT)
+    await sink.apply(0, [posting(2, event_id="same")], INSTANT)
+
+    assert seqs(database) == [1, 2]
 
 
 async def test_sink_goes_on_after_a_refusal(database: str, sink: LedgerSink) -> None:
