@@ -122,9 +122,9 @@ def _match(settings: Settings) -> _Part:
 def _ledger(settings: Settings) -> _Part:
     # The other stages start a second sooner without the database's libraries.
     from agents.ledger import LedgerStage  # noqa: PLC0415
-    from sinks.ledger.sink import LedgerSink  # noqa: PLC0415
+    from sinks.ledger.parallel import ParallelSink  # noqa: PLC0415
 
-    sink = LedgerSink(settings.database.get_secret_value())
+    sink = ParallelSink(settings.database.get_secret_value())
     return _Part(LedgerStage(sink=sink, dead_letters=topic_name(settings.topic_prefix, DEAD_LETTERS)))
 
 

@@ -28,8 +28,9 @@ from pipeline.recordbatch.worker import Companion, StageWorker
 
 log = get_logger(__name__)
 
-# Runs waiting for the agent. Each holds up to `batch_bytes_max`; more only uses memory.
-_RUNS_BUFFERED = 8
+# Runs waiting for the agent, each of up to `batch_bytes_max`. Faust stops fetching a partition when four fifths are
+# taken; with 8 a match worker ran dry between fetches and was idle for 40 % of the time, now for 3 %.
+_RUNS_BUFFERED = 32
 _CONNECT_RETRY_S = 1.0
 
 

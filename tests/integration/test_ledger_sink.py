@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from pipeline.errors import InvariantBroken, TransientError
+from sinks.ledger.parallel import ParallelSink
 from sinks.ledger.sink import Applied, LedgerSink
 from sinks.ledger.verify import verify
 from tests.builders import INSTANT
@@ -80,6 +81,19 @@ async def test_identity_that_comes_again_after_its_retention_is_a_new_event(data
     await sink.apply(0, [posting(2, event_id="same")], INSTANT)
 
     assert seqs(database) == [1, 2]
+
+
+async def test_parallel_connections_keep_each_partition_in_order(database: str) -> None:
+    """Batches of several partitions at once, some repeated, are in the ledger once each."""
+    sink = ParallelSink(database, connections=2)
+    batches = [
+        (partition, [posting(seq, event_id=f"{partition}-{seq}")]) for seq in (1, 2, 2, 3) for partition in range(3)
+    ]
+
+    await asyncio.gather(*(sink.apply(partition, batch, INSTANT) for partition, batch in batches))
+    await sink.close()
+
+    assert sorted(seqs(database)) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
 
 
 async def test_sink_goes_on_after_a_refusal(database: str, sink: LedgerSink) -> None:
