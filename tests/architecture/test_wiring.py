@@ -1,6 +1,5 @@
-"""The wired apps are what the topology says: nothing runs that is not named there, and nothing named there is missing."""
+"""The wired apps are what the topology says: nothing runs that is not named there, and nothing there is missing."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,10 @@ VIEWS = {
 
 
 @pytest.fixture(params=STAGES, ids=lambda stage: stage.name)
-def wired(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Stage, Worker]]:
+def wired(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Stage, Worker]:
     """Each stage with its worker, built as `plaudit worker` builds it; nothing is connected yet."""
     settings = Settings(topic_prefix=PREFIX, data=tmp_path, partitions=3)
-    yield request.param, build_worker(request.param, settings)
+    return request.param, build_worker(request.param, settings)
 
 
 def test_wired_app_is_the_stage_of_the_topology(wired: tuple[Stage, Worker]) -> None:

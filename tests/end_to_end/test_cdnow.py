@@ -1,4 +1,4 @@
-"""A real history through the whole pipeline: every balance is a plain sum over the file, however often it is imported."""
+"""A real history through the whole pipeline: every balance is a sum over the file, however often it is imported."""
 
 from collections import Counter
 from pathlib import Path
