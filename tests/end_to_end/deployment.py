@@ -92,12 +92,14 @@ class Deployment:
         """Run a command with `--format json`; return what it printed, parsed."""
         return json.loads(self.plaudit(*arguments, "--format", "json"))
 
-    def start(self, stage: str) -> Child:
-        """Start a worker of a stage; with the same stage again, in the folder that the former one left."""
+    def start(self, stage: str, second: str = "") -> Child:
+        """Start a worker of a stage, in the folder that a former one left; `second` names one more beside it."""
+        name = f"{stage}{second}"
+        self._ports.setdefault(name, free_port())
         command = [sys.executable, "-m", "pipeline", "worker", "--stage", stage]
-        environment = {**self.environment, "PLAUDIT_WEB_PORT": str(self._ports[stage])}
-        worker = self._household.start(f"{self.folder.name}-{stage}", command, env=environment, cwd=ROOT)
-        self.workers[stage] = worker
+        environment = {**self.environment, "PLAUDIT_WEB_PORT": str(self._ports[name])}
+        worker = self._household.start(f"{self.folder.name}-{name}", command, env=environment, cwd=ROOT)
+        self.workers[name] = worker
         return worker
 
     def start_all(self) -> None:
