@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from pipeline.errors import UserError
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -112,5 +114,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back: restore a backup."""
-    raise NotImplementedError
+    """There is no way back."""
+    raise UserError("a migration of the ledger is never undone: restore a backup")

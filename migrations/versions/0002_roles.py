@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from pipeline.errors import UserError
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -25,5 +27,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back: restore a backup."""
-    raise NotImplementedError
+    """There is no way back."""
+    raise UserError("a migration of the ledger is never undone: restore a backup")
