@@ -25,7 +25,7 @@ from pipeline.recordbatch.model import Output
 from pipeline.recordbatch.producer import BatchProducer
 from pipeline.topology import EVENTS_RAW, LEADERBOARDS, STAGES, topic_name
 from tests.end_to_end.deployment import PARTITIONS, Deployment
-from tests.stack import Kafka, Postgres
+from tests.stack import Kafka, Postgres, Tansu
 from tests.wait import until_sync
 
 STAGE_DEADLINE_S = 600.0
@@ -42,14 +42,15 @@ def main() -> None:
         events=arguments.events, actors=arguments.actors, tenants=4, rules=arguments.rules, seed=arguments.seed
     )
     with Household() as household:
-        console.print("Starting Apache Kafka and PostgreSQL …")
-        kafka, postgres = Kafka(household, starts_fast=False), Postgres(household)
+        console.print(f"Starting the broker ({arguments.broker}) and PostgreSQL …")
+        broker = Kafka(household, starts_fast=False) if arguments.broker == "kafka" else Tansu(household)
+        postgres = Postgres(household)
         deployment = Deployment(
-            household, broker=kafka.address, database=postgres.empty_database(), prefix="bench.", settings=SETTINGS
+            household, broker=broker.address, database=postgres.empty_database(), prefix="bench.", settings=SETTINGS
         )
         with deployment:
             publish(deployment, work)
-            sent = asyncio.run(send(kafka.address, work))
+            sent = asyncio.run(send(broker.address, work))
             console.print(f"{sent:,} events sent; each stage runs alone.")
             results = [run_stage(deployment, stage.name, arguments.profile) for stage in STAGES]
             print_table(work, results)
@@ -69,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--actors", type=int, default=20_000, help="actors (default 20,000)")
     arguments.add_argument("--rules", type=int, default=30, help="rules of each economy (default 30, at least 30)")
     arguments.add_argument("--seed", type=int, default=1, help="seed of the workload (default 1)")
+    arguments.add_argument("--broker", choices=("kafka", "embedded"), default="kafka", help="default: kafka")
     arguments.add_argument("--profile", type=Path, metavar="FOLDER", help="write a flame graph of each stage there")
     return arguments
 
