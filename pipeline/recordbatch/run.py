@@ -11,7 +11,7 @@ from pipeline.recordbatch.records import hand_out_cheap_records
 log = get_logger(__name__)
 
 # Batches make and drop objects by the ten thousand, hardly any of them in cycles: with Python's own threshold of 700
-# the collector runs many times in every batch, which took up to a third of a worker's time.
+# the collector runs many times in every batch.
 _GC_THRESHOLDS = (100_000, 20, 50)
 
 

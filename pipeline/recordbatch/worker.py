@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 # Runs taken at once: while one waits for the broker another computes. Runs of one partition wait for each other, so a
-# few of them in a row must not take all places: with 4 instead of 16 a worker was idle for half of the time.
+# few of them in a row must not take all places.
 _RUNS_AT_ONCE = 16
 _CONNECT_RETRY_S = 1.0
 # A worker that is told to stop finishes its runs, unless what they wait for is away: then they are broken off.

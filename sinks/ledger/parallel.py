@@ -6,8 +6,8 @@ from datetime import datetime
 from sinks.ledger.posting import Posting
 from sinks.ledger.sink import Applied, LedgerSink
 
-# With one connection the server waits while we encode, and we wait while it commits: 27,000 rows/s of the bench's
-# workload on two busy cores, 30,000 with two.
+# With one connection the server waits while we encode, and we wait while it commits. What a second one gains is not
+# settled: runs gave 27,000 rows/s with one, 26,000 to 30,000 with two.
 _CONNECTIONS = 2
 
 
