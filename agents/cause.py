@@ -15,6 +15,10 @@ APPENDED_DIGITS_MAX = 13
 # Sequence and append time; a trace follows where there is one.
 PLACE_HEADERS = 2
 
+_ABSENT = ("", b"")
+# Half the price of a named tuple's own constructor, which is Python code.
+_new = tuple.__new__
+
 
 class Cause(NamedTuple):
     """An event's key, sequence and append time, and the headers that everything derived from it carries."""
@@ -31,28 +35,30 @@ def cause_of(record: Record) -> Cause:
     Raises:
         PoisonEvent: the record doesn't say; only a foreign producer leaves that out.
     """
-    headers = dict(record.headers)
-    seq, appended = headers.get(SEQ_HEADER), headers.get(APPENDED_HEADER)
+    seq = appended = trace = _ABSENT
+    for pair in record.headers:
+        name = pair[0]
+        if name == SEQ_HEADER:
+            seq = pair
+        elif name == APPENDED_HEADER:
+            appended = pair
+        elif name == TRACE_HEADER:
+            trace = pair
     if record.key is None:
         raise PoisonEvent(Reason.INVALID_RECORD, "the record has no key")
-    if seq is None or not seq.isdigit() or len(seq) > SEQ_DIGITS_MAX:
+    if not seq[1].isdigit() or len(seq[1]) > SEQ_DIGITS_MAX:
         raise PoisonEvent(Reason.INVALID_RECORD, f"the header {SEQ_HEADER} is missing or not a sequence")
-    if appended is None or not appended.isdigit() or len(appended) > APPENDED_DIGITS_MAX:
+    if not appended[1].isdigit() or len(appended[1]) > APPENDED_DIGITS_MAX:
         raise PoisonEvent(Reason.INVALID_RECORD, f"the header {APPENDED_HEADER} is missing or not a time")
-    trace = headers.get(TRACE_HEADER)
-    place = ((SEQ_HEADER, seq), (APPENDED_HEADER, appended))
-    return Cause(record.key, int(seq), int(appended), place if trace is None else (*place, (TRACE_HEADER, trace)))
+    headers = (seq, appended) if trace is _ABSENT else (seq, appended, trace)
+    return _new(Cause, (record.key, int(seq[1]), int(appended[1]), headers))
 
 
 def youngest_ms(records: Sequence[Record]) -> int | None:
     """Return the latest append time that a record of a run names; None if no record does."""
-    youngest = None
-    for record in records:
-        for name, value in record.headers:
-            if name == APPENDED_HEADER and value.isdigit() and len(value) <= APPENDED_DIGITS_MAX:
-                appended_ms = int(value)
-                youngest = appended_ms if youngest is None or appended_ms > youngest else youngest
-    return youngest
+    # A run holds few distinct times: the events of one broker batch share theirs.
+    times = {value for record in records for name, value in record.headers if name == APPENDED_HEADER}
+    return max((int(time) for time in times if time.isdigit() and len(time) <= APPENDED_DIGITS_MAX), default=None)
 
 
 def event_of(record: Record) -> Event:

@@ -30,7 +30,7 @@ from pipeline.events import (
 )
 from pipeline.formats.canonical import is_tenant
 from pipeline.formats.registry import CLOUDEVENTS, read_event
-from pipeline.recordbatch.model import Effects, Record, Run, StageCore, TableView
+from pipeline.recordbatch.model import Effects, Output, Record, Run, StageCore, TableView
 from sinks.dead_letters import dead_letter
 from tables.seen import NAME as SEEN
 from tables.seen import Seen, decode_seen, encode_seen, seen_key
@@ -38,6 +38,9 @@ from tables.seen import Seen, decode_seen, encode_seen, seen_key
 STAGE = "dedupe"
 
 _MS_PER_DAY = 86_400_000
+
+# Half the price of a named tuple's own constructor, which is Python code.
+_new = tuple.__new__
 
 
 class _Arrival(NamedTuple):
@@ -59,26 +62,26 @@ class DedupeStage(StageCore):
     def process(self, run: Run, tables: dict[str, TableView]) -> Effects:
         effects = Effects(run.partition)
         arrivals = self._arrivals(effects, run)
-        keys = [arrival.seen_key for arrival in arrivals]
+        keys = [key for _, key, _ in arrivals]
         entries = {
             key: decode_seen(value)
             for key, value in zip(keys, tables[SEEN].get_many(keys), strict=True)
             if value is not None
         }
-        accepted = redelivered = 0
+        unique: list[Output] = []
+        accepted = 0
         for record, key, headers in arrivals:
             seq, appended_ms = record.offset, record.timestamp
             entry = entries.get(key)
-            if entry is None or (seq > entry.seq and appended_ms - entry.appended_ms > self._retention_ms):
-                entries[key] = Seen(seq, appended_ms)
+            if entry is None or (seq > entry[0] and appended_ms - entry[1] > self._retention_ms):
+                entries[key] = _new(Seen, (seq, appended_ms))
                 effects.put(SEEN, key, encode_seen(seq, appended_ms), seq)
                 accepted += 1
-            elif seq == entry.seq:
-                redelivered += 1
-            else:
+            elif seq != entry[0]:
                 continue
-            effects.emit(self._unique, record.key, record.value, headers)
-        self._count(effects, accepted, redelivered, len(arrivals) - accepted - redelivered)
+            unique.append(_new(Output, (record.key, record.value, headers)))
+        effects.emit_all(self._unique, unique)
+        self._count(effects, accepted, len(unique) - accepted, len(arrivals) - len(unique))
         return effects
 
     @staticmethod
@@ -109,23 +112,24 @@ def _arrival(record: Record) -> _Arrival:
     Raises:
         PoisonEvent: it is no event, or its key is not that of its actor, whose state would be in another partition.
     """
-    name = trace = None
-    for header, value in record.headers:
-        if header == IDENTITY_HEADER:
-            name = value
-        elif header == TRACE_HEADER:
-            trace = value
-    if name is None:
-        name, trace = _read_foreign(record)
-    tenant, _, rest = name.partition(b"\0")
-    if not (record.value and record.key and record.key.startswith(tenant + b"|") and b"\0" in rest):
+    named = trace = None
+    for pair in record.headers:
+        if pair[0] == IDENTITY_HEADER:
+            named = pair
+        elif pair[0] == TRACE_HEADER:
+            trace = pair[1]
+    if named is None:
+        named, trace = _read_foreign(record)
+    name, key = named[1], record.key
+    end = name.find(b"\0")
+    if end < 0 or name.find(b"\0", end + 1) < 0 or not record.value or not key or key[: end + 1] != name[:end] + b"|":
         raise PoisonEvent(Reason.INVALID_RECORD, "the record's key, value and identity do not belong together")
-    headers = (*derived_headers(record.offset, record.timestamp, trace), (IDENTITY_HEADER, name))
-    return _Arrival(record, seen_key(name), headers)
+    headers = (*derived_headers(record.offset, record.timestamp, trace), named)
+    return _new(_Arrival, (record, seen_key(name), headers))
 
 
-def _read_foreign(record: Record) -> tuple[bytes, bytes | None]:
-    """Return the identity and the trace of an event whose headers name none.
+def _read_foreign(record: Record) -> tuple[tuple[str, bytes], bytes | None]:
+    """Return the identity, as a header, and the trace of an event whose headers name none.
 
     Raises:
         PoisonEvent: it is no canonical event, or not its actor's key.
@@ -140,7 +144,8 @@ def _read_foreign(record: Record) -> tuple[bytes, bytes | None]:
     if record.key != actor_key(event.tenant, event.subject):
         raise PoisonEvent(Reason.INVALID_RECORD, "the key is not the event's tenant and actor")
     trace = event.traceparent
-    return identity(event.tenant, event.source, event.id), None if trace is None else trace.encode()
+    named = (IDENTITY_HEADER, identity(event.tenant, event.source, event.id))
+    return named, None if trace is None else trace.encode()
 
 
 def _tenant(record: Record) -> str | None:

@@ -1,7 +1,7 @@
 """The stage `match`: judges each event by the economy in force when it was appended, and keeps the actors' profiles."""
 
+from collections import Counter
 from collections.abc import Iterator
-from hashlib import blake2b
 from typing import Protocol
 
 import msgspec
@@ -14,6 +14,7 @@ from pipeline.events import (
     Event,
     Transaction,
     Transfer,
+    cause_id,
     encode_json,
     identity,
     transfer_id,
@@ -75,13 +76,14 @@ class MatchStage(StageCore):
         effects = Effects(run.partition)
         stored = _load(run, tables[profiles.TABLE])
         current = dict(stored)
+        outcomes: list[str] = []
         for record in run.records:
             cause, event = None, None
             try:
                 cause = cause_of(record)
                 profile = current[cause.key]
                 if cause.seq <= profile.seq:
-                    effects.count("redelivered")
+                    outcomes.append("redelivered")
                     continue
                 event = event_of(record)
                 economy = self._economies.at(event.tenant, cause.appended_ms)
@@ -94,10 +96,12 @@ class MatchStage(StageCore):
             else:
                 current[cause.key] = decision.profile
                 self._emit(effects, cause, event, economy.revision, decision)
-                effects.count(_what_became(profile, decision))
+                outcomes.append(_what_became(profile, decision))
         for key, profile in current.items():
             if profile is not stored[key]:
                 effects.put(profiles.TABLE, key, profiles.encode(profile), profile.seq)
+        for outcome, n in Counter(outcomes).items():
+            effects.count(outcome, n)
         return effects
 
     def _emit(self, effects: Effects, cause: Cause, event: Event, revision: int, decision: Decision) -> None:
@@ -107,8 +111,8 @@ class MatchStage(StageCore):
         headers = cause.headers
         if event.traceparent is not None and len(headers) == PLACE_HEADERS:
             headers = (*headers, (TRACE_HEADER, event.traceparent.encode()))
-        who = identity(event.tenant, event.source, event.id)
-        transfers = _transfers(who, cause.seq, decision)
+        origin = cause_id(identity(event.tenant, event.source, event.id), cause.seq)
+        transfers = _transfers(origin, decision)
         if transfers or decision.scores:
             transaction = Transaction(
                 tenant=event.tenant,
@@ -123,7 +127,7 @@ class MatchStage(StageCore):
             )
             effects.emit(self._transactions, cause.key, encode_json(transaction), headers)
         if decision.facts:
-            for fact in _facts(who, cause.seq, event, decision):
+            for fact in _facts(origin, event, decision):
                 effects.emit(self._facts, cause.key, encode_json(fact), headers)
         if decision.outcome is not None:
             outcome = CommandOutcome(
@@ -146,11 +150,11 @@ def _past(profile: Profile, seq: int) -> Profile:
     return profile if profile is EMPTY or seq <= profile.seq else msgspec.structs.replace(profile, seq=seq)
 
 
-def _transfers(who: bytes, seq: int, decision: Decision) -> tuple[Transfer, ...]:
+def _transfers(origin: str, decision: Decision) -> tuple[Transfer, ...]:
     return tuple(
         [
             Transfer(
-                id=transfer_id(who, seq, leg),
+                id=transfer_id(origin, leg),
                 debit_account=posting.debit_account,
                 credit_account=posting.credit_account,
                 amount=posting.amount,
@@ -164,13 +168,12 @@ def _transfers(who: bytes, seq: int, decision: Decision) -> tuple[Transfer, ...]
     )
 
 
-def _facts(who: bytes, seq: int, event: Event, decision: Decision) -> Iterator[Event]:
+def _facts(origin: str, event: Event, decision: Decision) -> Iterator[Event]:
     """Return the facts as CloudEvents, at the time of the event that made them true."""
-    prefix = blake2b(who + seq.to_bytes(8, "big"), digest_size=16, person=b"plaudit-fact").hexdigest()
     for index, fact in enumerate(decision.facts):
         yield Event(
             specversion="1.0",
-            id=f"{prefix}-{index}",
+            id=f"{origin}-{index}",
             source=SOURCE,
             type=fact.type,
             subject=event.subject,

@@ -44,17 +44,13 @@ def scores_of(context: EvalContext, postings: Sequence[Posting], seconds: int, e
         return ()
     points: dict[str, int] = {}
     for posting in postings:
-        currency = posting.currency
-        points[currency] = points[currency] + posting.amount if currency in points else posting.amount
+        points[posting.currency] = points.get(posting.currency, 0) + posting.amount
     day = economy.zone.day(seconds)
     scores = []
     for board in boards.values():
-        earned = points.get(board.currency)
-        if earned is None:
-            continue
-        window = window_of_day(board.window, day)
-        if board.split is None:
-            scores.append(Score(board=board.id, window=window, points=earned))
-        elif (split := board.split(context)) is not None:
-            scores.append(Score(board=board.id, window=window, points=earned, split=split))
+        if board.currency in points:
+            split = None if board.split is None else board.split(context)
+            if split is not None or board.split is None:
+                window = window_of_day(board.window, day)
+                scores.append(Score(board=board.id, window=window, points=points[board.currency], split=split))
     return tuple(scores)

@@ -41,7 +41,8 @@ class Zone:
 
     def day(self, seconds: int) -> int:
         """Return the local date at an instant, as days after 1970-01-01."""
-        return (seconds + self.offset(seconds)) // DAY_SECONDS
+        offset = self._offsets.get(seconds // DAY_SECONDS, _VARIES)
+        return (seconds + (self.offset(seconds) if offset == _VARIES else offset)) // DAY_SECONDS
 
     def _remember(self, day: int) -> int:
         first = self._exact(day * DAY_SECONDS)

@@ -43,4 +43,4 @@ def decode_seen(value: bytes) -> Seen:
     """
     if len(value) != _VALUE.size:
         raise InvariantBroken(f"a value of {len(value)} bytes in the table {NAME}")
-    return Seen(*_VALUE.unpack(value))
+    return Seen._make(_VALUE.unpack(value))

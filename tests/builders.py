@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.events import Event, Score, Transaction, Transfer, actor_key, identity, transfer_id
+from pipeline.events import Event, Score, Transaction, Transfer, actor_key, cause_id, identity, transfer_id
 from rules.compiler import compile_economy
 from rules.document import validate
 from rules.economy import Economy
@@ -48,7 +48,7 @@ def cloudevent(**changes: Any) -> dict[str, Any]:
 def transfer(**changes: Any) -> Transfer:
     """Return an award of 10 xp to the builders' actor."""
     fields: dict[str, Any] = {
-        "id": transfer_id(identity(TENANT, SOURCE, "event-1"), 0, changes.get("leg", 0)),
+        "id": transfer_id(cause_id(identity(TENANT, SOURCE, "event-1"), 0), changes.get("leg", 0)),
         "debit_account": "issued",
         "credit_account": f"actor:{ACTOR}",
         "amount": 10,
@@ -72,8 +72,8 @@ def transaction(**changes: Any) -> Transaction:
         "occurred_at": INSTANT,
     } | changes
     if "transfers" not in fields:
-        cause = identity(fields["tenant"], fields["event_source"], fields["event_id"])
-        fields["transfers"] = (transfer(id=transfer_id(cause, 0, 0), credit_account=f"actor:{fields['actor']}"),)
+        cause = cause_id(identity(fields["tenant"], fields["event_source"], fields["event_id"]), 0)
+        fields["transfers"] = (transfer(id=transfer_id(cause, 0), credit_account=f"actor:{fields['actor']}"),)
     return Transaction(**fields)
 
 

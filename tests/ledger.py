@@ -6,7 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from pipeline.events import encode_json, identity, transfer_id
+from pipeline.events import cause_id, encode_json, identity, transfer_id
 from sinks.ledger.posting import Posting, decode_posted
 from tests.builders import SOURCE, TENANT, transaction, transfer
 
@@ -14,9 +14,9 @@ from tests.builders import SOURCE, TENANT, transaction, transfer
 def posting(seq: int, *legs: dict[str, Any], actor: str = "ada", tenant: str = TENANT, **changes: Any) -> Posting:
     """Return what the event at `seq` posted: an award of 10 xp unless `legs` say otherwise; ids follow the event."""
     event_id = changes.pop("event_id", f"event-{seq}")
-    cause = identity(tenant, SOURCE, event_id)
+    cause = cause_id(identity(tenant, SOURCE, event_id), seq)
     transfers = tuple(
-        transfer(**{"id": transfer_id(cause, seq, number), "leg": number, "credit_account": f"actor:{actor}"} | leg)
+        transfer(**{"id": transfer_id(cause, number), "leg": number, "credit_account": f"actor:{actor}"} | leg)
         for number, leg in enumerate(legs or ({},))
     )
     posted = transaction(actor=actor, tenant=tenant, event_id=event_id, transfers=transfers, **changes)

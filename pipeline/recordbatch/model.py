@@ -4,7 +4,7 @@ A stage computes its effects from a run and its state; the shell (`pipeline.reco
 one order that loses nothing: deliver, produce outputs, produce changelog, write state, acknowledge.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -83,13 +83,25 @@ class Effects:
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = (), partition: int | None = None
     ) -> None:
         """Add an output; without `partition` it goes to the number of the partition that is read."""
-        self.outputs.setdefault((topic, self.partition if partition is None else partition), []).append(
-            _new(Output, (key, value, headers))
-        )
+        place = (topic, self.partition if partition is None else partition)
+        outputs = self.outputs.get(place)
+        if outputs is None:
+            outputs = self.outputs[place] = []
+        outputs.append(_new(Output, (key, value, headers)))
+
+    def emit_all(self, topic: str, outputs: Iterable[Output]) -> None:
+        """Add outputs in their order, to the number of the partition that is read."""
+        added = self.outputs.setdefault((topic, self.partition), [])
+        added.extend(outputs)
+        if not added:
+            del self.outputs[topic, self.partition]
 
     def put(self, table: str, key: bytes, value: bytes | None, seq: int) -> None:
         """Set a key's value (None deletes it); a later call for the same key replaces the earlier one."""
-        self.changes.setdefault(table, {})[key] = _new(Change, (seq, value))
+        changes = self.changes.get(table)
+        if changes is None:
+            changes = self.changes[table] = {}
+        changes[key] = _new(Change, (seq, value))
 
     def count(self, what: str, n: int = 1) -> None:
         """Count `n` records under a name from a closed set, for the metrics: `accepted`, `duplicate`, a reason code."""

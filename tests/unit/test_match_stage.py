@@ -18,6 +18,7 @@ from pipeline.events import (
     TRACE_HEADER,
     Event,
     actor_key,
+    cause_id,
     decode_transaction,
     encode_json,
     identity,
@@ -250,7 +251,7 @@ def test_a_transaction_says_all_that_was_posted() -> None:
     assert output.key == actor_key(TENANT, ACTOR)
     assert (transaction.tenant, transaction.actor, transaction.event_id) == (TENANT, ACTOR, "event-7")
     assert (transaction.event_type, transaction.revision, transaction.occurred_at) == ("pr.merged", 1, INSTANT)
-    assert transfer.id == transfer_id(identity(TENANT, transaction.event_source, "event-7"), 7, 0)
+    assert transfer.id == transfer_id(cause_id(identity(TENANT, transaction.event_source, "event-7"), 7), 0)
     assert (transfer.debit_account, transfer.credit_account) == ("issued", f"actor:{ACTOR}")
     assert (transfer.amount, transfer.currency, transfer.kind, transfer.cause) == (10, "xp", "award", "merged")
     assert (score.board, score.window, score.points) == ("weekly", "2026-11-16", 10)
