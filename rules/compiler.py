@@ -11,6 +11,7 @@ from rules.amounts import compile_amount
 from rules.condition_schema import AllOf, Comparison, Condition
 from rules.conditions import compile_condition, compile_reader
 from rules.economy import Amount, Board, Economy, Levels, Multiplier, Rule
+from rules.game_compiler import compile_game
 from rules.index import Entry, RuleIndex
 from rules.limits import Limit, make_limit
 from rules.scores import compile_split
@@ -36,6 +37,7 @@ def compile_economy(document: schema.EconomyDocument, revision: int, effective_m
         levels=_levels(document.levels),
         boards={each.id: _board(each) for each in document.leaderboards},
         versions={name: frozenset(majors) for name, majors in document.dataversions.items()},
+        game=compile_game(document),
     )
 
 

@@ -20,7 +20,7 @@ VALUES_MAX: Final = 1_000
 
 _ROOTS: Final = ("data", "actor", "event", "profile")
 _EVENT_FIELDS: Final = ("type", "source", "time")
-_PROFILE_FIELDS: Final = ("balance", "level")
+_PROFILE_FIELDS: Final = ("balance", "level", "streak")
 
 
 class Model(BaseModel):
@@ -45,18 +45,28 @@ def _field_path(path: str, info: ValidationInfo) -> str:
 
 
 def _profile_field(keys: list[str], info: ValidationInfo) -> None:
-    if keys[0] in {"streak", "badges"}:
+    if keys[0] == "badges":
         raise mistake("not_supported", f"profile.{keys[0]} is not supported yet", "leave the condition out")
     if keys[0] not in _PROFILE_FIELDS:
         raise mistake("field", f"a profile has no field {keys[0]!r}", closest(keys[0], _PROFILE_FIELDS))
     if keys[0] == "level" and len(keys) > 1:
         raise mistake("field", "profile.level is a number", "write profile.level")
+    if keys[0] == "streak":
+        _known_name("streak", ".".join(keys[1:]), "streaks", info)
     if keys[0] == "balance":
         known = (info.context or {}).get("currencies")
         if len(keys) != 2:
             raise mistake("field", "a balance is of one currency", "write profile.balance.<currency>")
         if known is not None and keys[1] not in known:
             raise mistake("unknown_currency", f"there is no currency {keys[1]!r}", closest(keys[1], known))
+
+
+def _known_name(what: str, name: str, section: str, info: ValidationInfo) -> None:
+    known = (info.context or {}).get(section)
+    if not name:
+        raise mistake("field", f"a {what} is named by its id", f"write profile.{what}.<id>")
+    if known is not None and name not in known:
+        raise mistake(f"unknown_{what}", f"there is no {what} {name!r}", closest(name, known) or f"add it to {section}")
 
 
 FieldPath = Annotated[str, AfterValidator(_field_path)]

@@ -26,6 +26,10 @@ class EvalContext:
         self.balances = balances
         self.level = level
 
+    def streak(self, _name: str) -> int:
+        """Return the length of a streak, 0 if it is broken. An actor without any has this one."""
+        return 0
+
 
 Check = Callable[[EvalContext], bool]
 Reader = Callable[[EvalContext], Any]
@@ -90,7 +94,10 @@ class _Source:
         if root == "event":
             return [], f"c.event.{keys[0]}"  # one of three names that the document's schema lets through
         if root == "profile":
-            return [], "c.level" if keys[0] == "level" else f"c.balances.get({self.bind(keys[1])}, 0)"
+            if keys[0] == "level":
+                return [], "c.level"
+            name = self.bind(".".join(keys[1:]))  # ids of streaks may hold dots
+            return [], f"c.streak({name})" if keys[0] == "streak" else f"c.balances.get({name}, 0)"
         guards, parent = self.parent(root, keys)
         return guards, f"{parent}.get({self.bind(keys[-1])})"
 

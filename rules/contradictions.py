@@ -74,7 +74,7 @@ def _possible(field: str, group: Sequence[Comparison], patterns: Sequence[str]) 
         return not asks and not exists and not field.startswith(("event.", "profile."))
     if field == "profile.level":
         asks.append(Comparison(field=field, op="gte", value=1))
-    elif field.startswith("profile.balance."):
+    elif field.startswith(("profile.balance.", "profile.streak.")):
         asks.append(Comparison(field=field, op="gte", value=0))
     if not asks:
         return True
@@ -116,7 +116,23 @@ def _context_with(field: str, value: Any) -> EvalContext:
     event = Event(**defaults | attributes | ({"data": nested} if root == "data" else {}))
     balances = nested.get("balance", {}) if root == "profile" else {}
     level = value if field == "profile.level" else 1
-    return EvalContext(event, nested if root == "actor" else {}, balances, level)
+    length = value if field.startswith("profile.streak.") else 0
+    return _Assumed(event, nested if root == "actor" else {}, balances, level, length)
+
+
+class _Assumed(EvalContext):
+    """A context in which every streak has the same length."""
+
+    __slots__ = ("_length",)
+
+    def __init__(
+        self, event: Event, attributes: dict[str, Any], balances: dict[str, int], level: int, length: int
+    ) -> None:
+        super().__init__(event, attributes, balances, level)
+        self._length = length
+
+    def streak(self, _name: str) -> int:
+        return self._length
 
 
 def _classes(comparison: Comparison) -> set[str]:

@@ -14,7 +14,8 @@ from rules.yaml_text import parse_document
 __all__ = ["EconomyDocument", "Problem", "parse_document", "validate"]
 
 _CONDITION: Final = TypeAdapter(When)
-_WITH_IDS: Final = ("rules", "multipliers", "leaderboards")
+_WITH_IDS: Final = ("rules", "multipliers", "leaderboards", "streaks")
+_NAMED_IN_CONDITIONS: Final = ("streaks",)
 
 
 def validate(raw: object) -> EconomyDocument | list[Problem]:
@@ -26,6 +27,7 @@ def validate(raw: object) -> EconomyDocument | list[Problem]:
         return [Problem("", "a document is a mapping of keys to values", "economy: …")]
     currencies = raw.get("currencies")
     context = {"currencies": frozenset(currencies) if isinstance(currencies, dict) else None}
+    context |= {section: _ids(raw.get(section)) for section in _NAMED_IN_CONDITIONS}
     problems: list[Problem] = []
     document = None
     try:
@@ -54,6 +56,10 @@ def _objects(value: object) -> list[tuple[int, dict[str, Any]]]:
     if not isinstance(value, list | tuple):
         return []
     return [(index, each) for index, each in enumerate(value) if isinstance(each, dict)]
+
+
+def _ids(section: object) -> frozenset[str]:
+    return frozenset(entry["id"] for _, entry in _objects(section) if isinstance(entry.get("id"), str))
 
 
 def _repeated_ids(section: str, entries: list[tuple[int, dict[str, Any]]]) -> Iterator[Problem]:

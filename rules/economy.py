@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Literal
 
 from rules.conditions import Check, EvalContext
+from rules.game import Game
 from rules.index import RuleIndex
 from rules.limits import Limit
 from rules.periods import Window
@@ -67,7 +68,7 @@ class Board:
 class Economy:
     """One revision of a tenant's economy, in force for events appended at `effective_ms` or later.
 
-    `boards` is in document order.
+    `boards` is in document order. `game` is None where the document has nothing of it.
     """
 
     tenant: str
@@ -81,3 +82,4 @@ class Economy:
     levels: Levels | None
     boards: Mapping[str, Board]
     versions: Versions
+    game: Game | None = None

@@ -8,6 +8,7 @@ from rules.decision import Decision
 from rules.economy import Economy
 from rules.levels import climb
 from rules.profile import Profile
+from rules.turn import before_rules
 from rules.versions import check_version
 from rules.work import Work
 
@@ -15,7 +16,8 @@ from rules.work import Work
 def apply(profile: Profile, event: Event, economy: Economy, seq: int) -> Decision:
     """Decide about the event of sequence `seq`, which must be greater than the profile's.
 
-    Rules come in document order, then levels. Nothing but the arguments is read: the same ones give the same decision.
+    First streaks, then rules in document order, then levels. Nothing but the arguments is read: the same ones give
+    the same decision.
 
     Raises:
         PoisonEvent: the event can never be judged: an unknown command, a payload version that the economy does not
@@ -30,12 +32,16 @@ def apply(profile: Profile, event: Event, economy: Economy, seq: int) -> Decisio
     if economy.versions:
         check_version(event, economy.versions)
     candidates = economy.rules.candidates(event.type)
-    if candidates is None:
+    plan = None if economy.game is None else economy.game.plan(event.type)
+    if candidates is None and plan is None:
         return Decision(profile)
     work = Work(profile, event, economy)
-    for rule in candidates.matching(work):
-        if rule.when is None or rule.when(work):
-            award(work, rule)
+    if plan is not None:
+        before_rules(work, plan)
+    if candidates is not None:
+        for rule in candidates.matching(work):
+            if rule.when is None or rule.when(work):
+                award(work, rule)
     if work.postings and economy.levels is not None:
         climb(work, economy.levels)
     return work.decision(seq)

@@ -70,6 +70,22 @@ the clocks are set back, the hour that is shown twice is two hours.
 """
 
 
+def week_number(day: int) -> int:
+    """Return the number of the week that holds a local date, given as days after 1970-01-01; weeks count up by one."""
+    return (day + _MONDAY) // 7
+
+
+def week_start(week: int) -> int:
+    """Return the Monday that a numbered week begins with, as days after 1970-01-01."""
+    return week * 7 - _MONDAY
+
+
+@lru_cache(maxsize=_CACHED_DAYS)
+def date_of_day(day: int) -> str:
+    """Return a local date, given as days after 1970-01-01, as text: `2026-11-16`."""
+    return _date(day).isoformat()
+
+
 @lru_cache(maxsize=_CACHED_DAYS)
 def window_of_day(kind: Window, day: int) -> str:
     """Return the window that holds a local date, given as days after 1970-01-01."""

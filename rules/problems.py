@@ -7,15 +7,17 @@ from typing import Any, Final
 import msgspec
 from pydantic_core import ErrorDetails
 
-from rules import condition_schema, schema
+from rules import condition_schema, game_schema, schema
 from rules.fields import closest
 
-NOT_BUILT: Final = frozenset({"streaks", "badges", "quests", "rewards", "seasons", "abuse"})
+NOT_BUILT: Final = frozenset({"badges", "quests", "rewards", "seasons", "abuse"})
 _NOT_BUILT_KEYS: Final = {"multipliers": frozenset({"streak", "steps"}), "leaderboards": frozenset({"count"})}
 _MODELS: Final[dict[str, type[condition_schema.Model]]] = {
     "rules": schema.Rule,
     "multipliers": schema.Multiplier,
     "levels": schema.Levels,
+    "streaks": game_schema.StreakPart,
+    "freezes": game_schema.Freezes,
     "leaderboards": schema.Leaderboard,
     "limit": schema.Limit,
     "<field>": schema.FieldAmount,

@@ -4,7 +4,21 @@ from typing import Any, Final
 
 import msgspec
 
+from rules.streak_state import StreakState
+
 PROFILE_VERSION: Final = 1
+
+
+class Game(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What an actor has of the game beyond points, by the ids of the economy. Stored like a profile.
+
+    An economy without streaks, badges, quests and rewards never makes one.
+    """
+
+    streaks: dict[str, StreakState] = {}
+
+
+NO_GAME: Final = Game()
 
 
 class Profile(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -24,6 +38,7 @@ class Profile(msgspec.Struct, frozen=True, array_like=True, gc=False):
     limits: dict[str, bytes] = {}
     cooldowns: dict[str, int] = {}
     attributes: dict[str, Any] = {}
+    game: Game | None = None
 
 
 EMPTY: Final = Profile()

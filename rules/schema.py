@@ -1,6 +1,6 @@
 """The economy document as pydantic models: what contracts section 3 promises of the sections that are built."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictBool, Tag, model_validator
 
@@ -18,8 +18,10 @@ from rules.fields import (
     ZoneName,
     mistake,
 )
+from rules.game_schema import On, StreakPart
 
 RULES_MAX = 10_000
+PARTS_MAX = 1_000
 
 
 def _amount_field(path: str) -> str:
@@ -75,15 +77,11 @@ class Limit(Model):
         return self
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 class Rule(Model):
     """What an event of some type earns."""
 
     id: Id
-    on: Annotated[tuple[EventPattern, ...], BeforeValidator(_as_list), Field(min_length=1)]
+    on: On
     when: When | None = None
     award: Annotated[dict[Currency, Award], Field(min_length=1)]
     limit: Limit | None = None
@@ -155,5 +153,6 @@ class EconomyDocument(Model):
     multipliers: Annotated[tuple[Multiplier, ...], Field(max_length=1_000)] = ()
     stacking: Literal["multiply", "highest", "add"] = "multiply"
     levels: Levels | None = None
+    streaks: Annotated[tuple[StreakPart, ...], Field(max_length=PARTS_MAX)] = ()
     leaderboards: Annotated[tuple[Leaderboard, ...], Field(max_length=1_000)] = ()
     dataversions: dict[EventPattern, Majors] = Field(default_factory=dict)

@@ -1,6 +1,10 @@
 """One event in the making: what its rules have given so far. A scratch pad of `rules.evaluate`, never kept."""
 
+from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
+
+import msgspec
 
 from pipeline.events import Event, micros
 from rules.amounts import BALANCE_MAX, out_of_range
@@ -9,8 +13,9 @@ from rules.decision import ISSUED, Decision, Fact, Posting, PostingKind, SkipRea
 from rules.economy import Economy
 from rules.fields import TRANSFER_MAX
 from rules.multipliers import active, factor_for
-from rules.profile import PROFILE_VERSION, Profile
+from rules.profile import NO_GAME, PROFILE_VERSION, Profile
 from rules.scores import scores_of
+from rules.streak_periods import length_at
 from rules.zones import Zone, find_zone
 
 _SECOND_US = 1_000_000
@@ -32,6 +37,7 @@ class Work(EvalContext):
         "cooldowns",
         "economy",
         "facts",
+        "game",
         "limits",
         "postings",
         "profile",
@@ -39,7 +45,12 @@ class Work(EvalContext):
     )
 
     def __init__(self, profile: Profile, event: Event, economy: Economy) -> None:
-        super().__init__(event, profile.attributes, profile.balances, profile.level)
+        # The base's fields, without a call to it: one of these is made for every event.
+        self.event = event
+        self.data = event.data
+        self.attributes = profile.attributes
+        self.balances = profile.balances
+        self.level = profile.level
         self.profile = profile
         self.economy = economy
         self.at_us = micros(event.time)
@@ -49,6 +60,7 @@ class Work(EvalContext):
         self.skipped: list[tuple[str, SkipReason]] = []
         self.limits = profile.limits
         self.cooldowns = profile.cooldowns
+        self.game = profile.game or NO_GAME
         self._account = actor_account(event.subject)
         self._factors: dict[str, Fraction] | None = None
         self._zone: Zone | None = None
@@ -57,14 +69,24 @@ class Work(EvalContext):
     def zone(self) -> Zone:
         """The actor's time zone: their attribute `timezone` where it names one, else the tenant's."""
         if self._zone is None:
-            own = self.attributes.get("timezone") if self.attributes else None
-            self._zone = (find_zone(own) if own is not None else None) or self.economy.zone
+            self._zone = actor_zone(self.attributes, self.economy.zone)
         return self._zone
+
+    def streak(self, name: str) -> int:
+        """Return the length of a streak at the event's time, the event itself included."""
+        game = self.economy.game
+        if game is None or name not in game.streaks:
+            return 0
+        return length_at(game.streaks[name], self.game.streaks.get(name), self.at_seconds, self.zone)
+
+    def change(self, **parts: Any) -> None:
+        """Replace parts of the actor's game."""
+        self.game = msgspec.structs.replace(self.game, **parts)
 
     def factor(self, currency: str) -> Fraction:
         """Return what awards of a currency are multiplied by, for this event."""
         if self._factors is None:
-            before = EvalContext(self.event, self.profile.attributes, self.profile.balances, self.profile.level)
+            before = _Before(self)
             running = active(self.economy.multipliers, before, self.at_us)
             stacking = self.economy.stacking
             self._factors = {each: factor_for(each, running, stacking) for each in self.economy.currencies}
@@ -92,12 +114,31 @@ class Work(EvalContext):
 
     def decision(self, seq: int) -> Decision:
         """Return what came of the event."""
-        if not self.postings:
+        game = None if self.game is NO_GAME else self.game
+        if not self.postings and game is self.profile.game:
             return Decision(self.profile, skipped=tuple(self.skipped))
         profile = Profile(
-            PROFILE_VERSION, seq, self.level, self.balances, self.limits, self.cooldowns, self.profile.attributes
+            PROFILE_VERSION, seq, self.level, self.balances, self.limits, self.cooldowns, self.profile.attributes, game
         )
-        return Decision(
-            profile, tuple(self.postings), tuple(self.facts), scores_of(self, self.postings, self.at_seconds,
-            self.economy), tuple(self.skipped),
-        )  # fmt: skip
+        scores = scores_of(self, self.postings, self.at_seconds, self.economy)
+        return Decision(profile, tuple(self.postings), tuple(self.facts), scores, tuple(self.skipped))
+
+
+def actor_zone(attributes: Mapping[str, Any], default: Zone) -> Zone:
+    """Return the zone that an actor's attributes name, or the default."""
+    own = attributes.get("timezone") if attributes else None
+    return (find_zone(own) if own is not None else None) or default
+
+
+class _Before(EvalContext):
+    """What multipliers see: balances and level as they were before the event, streaks with the event."""
+
+    __slots__ = ("_work",)
+
+    def __init__(self, work: Work) -> None:
+        profile = work.profile
+        super().__init__(work.event, profile.attributes, profile.balances, profile.level)
+        self._work = work
+
+    def streak(self, name: str) -> int:
+        return self._work.streak(name)

@@ -6,8 +6,7 @@ from aiohttp import web
 
 from pipeline.events import actor_key
 from pipeline.topology import PROFILES
-from rules.economy import Levels
-from rules.profile import Profile
+from rules.profile_view import show_profile
 from tables import profiles
 from web.economy import PresentEconomies
 from web.inputs import actor_of, query_of, tenant_of
@@ -47,7 +46,11 @@ class ProfileViews:
             raise not_mine((partition,)) from None
         if stored is None:
             raise Problem(404, "unknown-actor", f"tenant {tenant!r} has no actor of that name", {"actor": actor})
-        return web.json_response(_shown(actor, partition, profiles.decode(stored), economy.levels))
+        profile = profiles.decode(stored)
+        shown = show_profile(profile, economy, self._economies.clock())
+        # The last event that is in it: its offset in that partition of `events`.
+        as_of = {"partition": partition, "seq": profile.seq}
+        return web.json_response({"actor": actor, **shown, "as_of": as_of})
 
     async def _forwarded(self, url: str, tenant: str, actor: str) -> web.Response:
         reply = await self._peers.get(url, profile_path(tenant, actor))
@@ -58,23 +61,3 @@ class ProfileViews:
 def profile_path(tenant: str, actor: str) -> str:
     """Return the path of a profile. Dots are encoded too: `..` is a possible actor, not a step up."""
     return f"/tables/profiles/{tenant}/{quote(actor, safe='').replace('.', '%2E')}"
-
-
-def _shown(actor: str, partition: int, profile: Profile, levels: Levels | None) -> dict[str, object]:
-    return {
-        "actor": actor,
-        "balances": dict(sorted(profile.balances.items())),
-        "level": None if levels is None else _level(profile, levels),
-        "attributes": profile.attributes,
-        # The last event that is in it: its offset in that partition of `events`.
-        "as_of": {"partition": partition, "seq": profile.seq},
-    }
-
-
-def _level(profile: Profile, levels: Levels) -> dict[str, object]:
-    following = levels.thresholds[profile.level : profile.level + 1]
-    return {
-        "number": profile.level,
-        "points": profile.balances.get(levels.currency, 0),
-        "next_at": following[0] if following else None,
-    }

@@ -1,0 +1,34 @@
+"""A profile as it is shown: the stored state of an actor, read by the economy in force at the time of reading."""
+
+from typing import Final
+
+from rules.economy import Economy, Levels
+from rules.profile import Profile
+from rules.streak_view import show_streak
+from rules.work import actor_zone
+
+_MILLIS: Final = 1_000
+
+
+def show_profile(profile: Profile, economy: Economy, now_ms: int) -> dict[str, object]:
+    """Return what an actor has at an instant (milliseconds since the epoch), under the names of the interface."""
+    seconds = now_ms // _MILLIS
+    zone = actor_zone(profile.attributes, economy.zone)
+    shown: dict[str, object] = {
+        "balances": dict(sorted(profile.balances.items())),
+        "level": None if economy.levels is None else _level(profile, economy.levels),
+    }
+    game = economy.game
+    streaks = {} if game is None else game.streaks
+    shown["streaks"] = {name: show_streak(streak, profile, seconds, zone) for name, streak in streaks.items()}
+    shown["attributes"] = profile.attributes
+    return shown
+
+
+def _level(profile: Profile, levels: Levels) -> dict[str, object]:
+    following = levels.thresholds[profile.level : profile.level + 1]
+    return {
+        "number": profile.level,
+        "points": profile.balances.get(levels.currency, 0),
+        "next_at": following[0] if following else None,
+    }

@@ -1,0 +1,125 @@
+"""Plays a scenario: a table of events in the order of the log, each with what is expected of it.
+
+A scenario file has an `economy` (the sections of a document; `economy`, the tenant, and currencies may be left out)
+and `scenarios`. Of an event, `transfers` lists all that it posts (none, if left out), `facts` all facts but
+`points.awarded` (not looked at, if left out), each with the fields that matter; `outcome` is a command's status, with
+the reason after it. `times` and `apart` repeat an event: its transfers and facts are those of all repetitions.
+A transfer from `issued` to the actor is written `+10 xp award merged`, any other
+`issued > actor:ada 10 xp award merged`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pipeline.events import Event, micros
+from rules.compiler import compile_economy
+from rules.decision import Decision, Posting
+from rules.document import EconomyDocument, validate
+from rules.economy import Economy
+from rules.evaluate import apply
+from rules.profile import EMPTY, Profile
+from rules.profile_view import show_profile
+from tables import profiles
+from tests import builders
+
+_CURRENCIES = {"xp": {}, "coins": {"spendable": True}}
+_APART = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+def compiled(sections: Mapping[str, Any]) -> Economy:
+    """Return the economy of a scenario."""
+    document = validate({"economy": builders.TENANT, "currencies": _CURRENCIES} | dict(sections))
+    assert isinstance(document, EconomyDocument), document
+    return compile_economy(document, revision=1, effective_ms=0)
+
+
+@dataclass
+class Play:
+    """The actors of a scenario, and how far the log has come."""
+
+    economy: Economy
+    actors: dict[str, Profile] = field(default_factory=dict)
+    seq: int = 0
+    now: datetime = builders.INSTANT
+
+    def apply(self, event: Event) -> Decision:
+        """Apply the next event of the log; the profile passes through its stored form."""
+        before = self.actors.get(event.subject, EMPTY)
+        decision = apply(before, event, self.economy, self.seq)
+        self.actors[event.subject] = profiles.decode(profiles.encode(decision.profile))
+        self.seq += 1
+        self.now = max(self.now, event.time)
+        return decision
+
+    def shown(self, actor: str) -> dict[str, object]:
+        """Return an actor's profile as it is shown at the time of the latest event."""
+        return show_profile(self.actors.get(actor, EMPTY), self.economy, micros(self.now) // 1_000)
+
+
+def play(scenario: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
+    """Play a scenario under the sections that its file shares, and hold what comes of it against the table."""
+    played = Play(
+        compiled(dict(shared) | scenario.get("economy", {})), now=datetime.min.replace(tzinfo=builders.INSTANT.tzinfo)
+    )
+    for number, row in enumerate(scenario["events"]):
+        where = f"event {number}: {row['type']} at {row['at']}"
+        decisions = [played.apply(event) for event in events(row, number)]
+        assert [told(each) for decision in decisions for each in decision.postings] == row.get("transfers", []), where
+        if "facts" in row:
+            facts = [{fact.type: fact.data} for decision in decisions for fact in decision.facts]
+            held([each for each in facts if "points.awarded" not in each], row["facts"], where)
+        if "outcome" in row:
+            assert [outcome(decision) for decision in decisions] == [row["outcome"]] * len(decisions), where
+        if "profile" in row:
+            held(played.shown(row.get("actor", builders.ACTOR)), row["profile"], where)
+    if "now" in scenario:
+        played.now = datetime.fromisoformat(scenario["now"])
+    for actor, expected in scenario.get("profiles", {}).items():
+        held(played.shown(actor), expected, f"the profile of {actor}")
+    if "profile" in scenario:
+        held(played.shown(builders.ACTOR), scenario["profile"], "the profile")
+
+
+def events(row: Mapping[str, Any], number: int) -> Iterator[Event]:
+    """Yield the events of a row."""
+    apart = row.get("apart", "1d")
+    for repetition in range(row.get("times", 1)):
+        yield builders.event(
+            id=row.get("id", f"event-{number}-{repetition}"),
+            type=row["type"],
+            subject=row.get("actor", builders.ACTOR),
+            time=datetime.fromisoformat(row["at"]) + repetition * int(apart[:-1]) * _APART[apart[-1]],
+            data=row.get("data", {}),
+        )
+
+
+def told(posting: Posting) -> str:
+    """Return a posting as scenarios write it."""
+    what = f"{posting.amount} {posting.currency} {posting.kind} {posting.cause}"
+    if posting.debit_account == "issued" and posting.credit_account.startswith("actor:"):
+        return f"+{what}"
+    return f"{posting.debit_account} > {posting.credit_account} {what}"
+
+
+def outcome(decision: Decision) -> str | None:
+    """Return a command's outcome as scenarios write it."""
+    answer = decision.outcome
+    return None if answer is None else answer.status if answer.reason is None else f"{answer.status} {answer.reason}"
+
+
+def held(actual: Any, expected: Any, where: str) -> None:
+    """Hold a value against what is expected of it: of mappings the keys that are named, of lists everything."""
+    if isinstance(expected, dict):
+        assert isinstance(actual, dict), f"{where}: {actual!r} is no mapping"
+        for key, value in expected.items():
+            assert key in actual, f"{where}: no {key} in {actual}"
+            held(actual[key], value, f"{where}, {key}")
+    elif isinstance(expected, list):
+        assert isinstance(actual, list | tuple), f"{where}: {actual!r} is no list"
+        assert len(actual) == len(expected), f"{where}: {actual!r}, expected {expected!r}"
+        for index, (one, other) in enumerate(zip(actual, expected, strict=True)):
+            held(one, other, f"{where} [{index}]")
+    else:
+        assert actual == expected, f"{where}: {actual!r}, expected {expected!r}"
