@@ -20,7 +20,7 @@ VALUES_MAX: Final = 1_000
 
 _ROOTS: Final = ("data", "actor", "event", "profile")
 _EVENT_FIELDS: Final = ("type", "source", "time")
-_PROFILE_FIELDS: Final = ("balance", "level", "streak")
+_PROFILE_FIELDS: Final = ("balance", "level", "streak", "badges")
 
 
 class Model(BaseModel):
@@ -45,12 +45,10 @@ def _field_path(path: str, info: ValidationInfo) -> str:
 
 
 def _profile_field(keys: list[str], info: ValidationInfo) -> None:
-    if keys[0] == "badges":
-        raise mistake("not_supported", f"profile.{keys[0]} is not supported yet", "leave the condition out")
     if keys[0] not in _PROFILE_FIELDS:
         raise mistake("field", f"a profile has no field {keys[0]!r}", closest(keys[0], _PROFILE_FIELDS))
-    if keys[0] == "level" and len(keys) > 1:
-        raise mistake("field", "profile.level is a number", "write profile.level")
+    if keys[0] in {"level", "badges"} and len(keys) > 1:
+        raise mistake("field", f"profile.{keys[0]} has no parts", f"write profile.{keys[0]}")
     if keys[0] == "streak":
         _known_name("streak", ".".join(keys[1:]), "streaks", info)
     if keys[0] == "balance":
@@ -111,12 +109,20 @@ class Comparison(Model):
         if self.field == "event.time":
             self._check_op("an instant")
             _instant_or_mistake(value)
+        elif self.field == "profile.badges":
+            self._check_badge(value)
         elif self.field.startswith("profile."):
             self._check_op("a number")
             if not is_number(value):
                 raise mistake("never", f"{self.field} is a number: {value!r} can never match", "a number", at="value")
         elif self.field.startswith("event.") and not isinstance(value, str):
             raise mistake("never", f"{self.field} is text: {value!r} can never match", "quote it", at="value")
+
+    def _check_badge(self, value: object) -> None:
+        if self.op not in {"contains", "contains_any", "contains_all"}:
+            raise mistake("never", f"{self.field} is a list, so {self.op} can never match", "contains", at="op")
+        if not isinstance(value, str):
+            raise mistake("never", f"badges have ids: {value!r} is none", "the id of a badge", at="value")
 
     def _check_op(self, what: str) -> None:
         if self.op not in SCALAR_OPS:

@@ -30,6 +30,10 @@ class EvalContext:
         """Return the length of a streak, 0 if it is broken. An actor without any has this one."""
         return 0
 
+    def badges(self) -> list[str]:
+        """Return the ids of the badges that the actor has. An actor without any has this list."""
+        return []
+
 
 Check = Callable[[EvalContext], bool]
 Reader = Callable[[EvalContext], Any]
@@ -96,6 +100,8 @@ class _Source:
         if root == "profile":
             if keys[0] == "level":
                 return [], "c.level"
+            if keys[0] == "badges":
+                return [], "c.badges()"
             name = self.bind(".".join(keys[1:]))  # ids of streaks may hold dots
             return [], f"c.streak({name})" if keys[0] == "streak" else f"c.balances.get({name}, 0)"
         guards, parent = self.parent(root, keys)

@@ -14,8 +14,8 @@ from rules.yaml_text import parse_document
 __all__ = ["EconomyDocument", "Problem", "parse_document", "validate"]
 
 _CONDITION: Final = TypeAdapter(When)
-_WITH_IDS: Final = ("rules", "multipliers", "leaderboards", "streaks")
-_NAMED_IN_CONDITIONS: Final = ("streaks",)
+_WITH_IDS: Final = ("rules", "multipliers", "leaderboards", "streaks", "badges")
+_NAMED: Final = ("streaks", "badges")
 
 
 def validate(raw: object) -> EconomyDocument | list[Problem]:
@@ -26,8 +26,9 @@ def validate(raw: object) -> EconomyDocument | list[Problem]:
     if not isinstance(raw, dict):
         return [Problem("", "a document is a mapping of keys to values", "economy: …")]
     currencies = raw.get("currencies")
-    context = {"currencies": frozenset(currencies) if isinstance(currencies, dict) else None}
-    context |= {section: _ids(raw.get(section)) for section in _NAMED_IN_CONDITIONS}
+    context: dict[str, Any] = {"currencies": frozenset(currencies) if isinstance(currencies, dict) else None}
+    context |= {section: _ids(raw.get(section)) for section in _NAMED}
+    context["levels"] = _levels(raw.get("levels"))
     problems: list[Problem] = []
     document = None
     try:
@@ -56,6 +57,14 @@ def _objects(value: object) -> list[tuple[int, dict[str, Any]]]:
     if not isinstance(value, list | tuple):
         return []
     return [(index, each) for index, each in enumerate(value) if isinstance(each, dict)]
+
+
+def _levels(section: object) -> int | None:
+    """Return how many levels there are, None if that can't be said."""
+    if section is None:
+        return 1
+    thresholds = section.get("thresholds") if isinstance(section, dict) else None
+    return len(thresholds) if isinstance(thresholds, list) else None
 
 
 def _ids(section: object) -> frozenset[str]:

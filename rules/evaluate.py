@@ -6,9 +6,8 @@ from rules.awards import award
 from rules.commands import apply_command
 from rules.decision import Decision
 from rules.economy import Economy
-from rules.levels import climb
 from rules.profile import Profile
-from rules.turn import before_rules
+from rules.turn import after_rules, before_rules
 from rules.versions import check_version
 from rules.work import Work
 
@@ -16,8 +15,8 @@ from rules.work import Work
 def apply(profile: Profile, event: Event, economy: Economy, seq: int) -> Decision:
     """Decide about the event of sequence `seq`, which must be greater than the profile's.
 
-    First streaks, then rules in document order, then levels. Nothing but the arguments is read: the same ones give
-    the same decision.
+    First streaks, then rules in document order, levels, badges, and levels again. Nothing but the arguments is read:
+    the same ones give the same decision.
 
     Raises:
         PoisonEvent: the event can never be judged: an unknown command, a payload version that the economy does not
@@ -42,6 +41,5 @@ def apply(profile: Profile, event: Event, economy: Economy, seq: int) -> Decisio
         for rule in candidates.matching(work):
             if rule.when is None or rule.when(work):
                 award(work, rule)
-    if work.postings and economy.levels is not None:
-        climb(work, economy.levels)
+    after_rules(work, economy, plan)
     return work.decision(seq)

@@ -49,6 +49,19 @@ def _known_currency(name: str, info: ValidationInfo) -> str:
     return name
 
 
+def known_in(section: str, what: str) -> Callable[[str, ValidationInfo], str]:
+    """Return a validator for the id of an entry of a section."""
+
+    def check(name: str, info: ValidationInfo) -> str:
+        known = (info.context or {}).get(section)
+        if known is not None and name not in known:
+            suggestion = closest(name, known) or f"add it to `{section}`"
+            raise mistake(f"unknown_{what}", f"there is no {what} {name!r}", suggestion)
+        return name
+
+    return check
+
+
 def _factor(value: Any) -> Decimal:
     written = repr(value) if isinstance(value, float) else str(value)
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal) or not _FACTOR.fullmatch(written):

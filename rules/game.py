@@ -1,9 +1,10 @@
 """The game of an economy beyond its rules, as the evaluation reads it: definitions, found by the type of an event."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
+from rules.conditions import Check, EvalContext
 from rules.limits import Limit
 
 TYPES_REMEMBERED_MAX: Final = 4_096  # event types come from producers; their number has no bound
@@ -25,6 +26,83 @@ class Streak:
     milestones: tuple[tuple[int, Awards], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What profiles count for badges: events, or the sum of `amount`. `key` names what is counted, nothing else."""
+
+    key: str
+    on: tuple[str, ...]
+    when: Check | None
+    amount: Callable[[EvalContext], int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """At least `at` of what a counter counts."""
+
+    key: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class LevelOf:
+    """A level that was reached."""
+
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreakOf:
+    """A streak whose longest run has at least this length."""
+
+    streak: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceOf:
+    """A balance of at least `amount`."""
+
+    currency: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All, or at least one, of several criteria."""
+
+    every: bool
+    parts: tuple["Criterion", ...]
+
+
+Criterion = Counted | LevelOf | StreakOf | BalanceOf | Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A badge. `tiers` ascend, each with the number it takes; a badge without tiers has one that has no name."""
+
+    id: str
+    name: Mapping[str, str]
+    category: str | None
+    criterion: Criterion
+    tiers: tuple[tuple[str | None, int], ...]
+    awards: Awards
+    secret: bool
+    repeatable: bool
+
+
+class TypePlan(NamedTuple):
+    """What of the game the events of one type are about, each in document order.
+
+    `badges` are those that count such events, and those that may follow from any.
+    """
+
+    streaks: tuple[Streak, ...] = ()
+    counters: tuple[Counter, ...] = ()
+    badges: tuple[Badge, ...] = ()
+
+
 class About(Protocol):
     """What is about some types of events."""
 
@@ -35,19 +113,18 @@ class About(Protocol):
 T = TypeVar("T", bound=About)
 
 
-class TypePlan(NamedTuple):
-    """What of the game the events of one type are about, each in document order."""
-
-    streaks: tuple[Streak, ...]
-
-
 class Game:
-    """Streaks by their ids, in document order."""
+    """The parts by their ids, in document order. `stateful` are the badges that any change of a profile may give."""
 
-    __slots__ = ("_plans", "streaks")
+    __slots__ = ("_plans", "badges", "counters", "stateful", "streaks")
 
-    def __init__(self, streaks: Mapping[str, Streak]) -> None:
+    def __init__(
+        self, streaks: Mapping[str, Streak], badges: Mapping[str, Badge], counters: Mapping[str, Counter]
+    ) -> None:
         self.streaks = streaks
+        self.badges = badges
+        self.counters = counters
+        self.stateful = tuple(badge for badge in badges.values() if _is_stateful(badge.criterion))
         self._plans: dict[str, TypePlan | None] = {}
 
     def plan(self, event_type: str) -> TypePlan | None:
@@ -61,8 +138,32 @@ class Game:
             return plan
 
     def _make(self, event_type: str) -> TypePlan | None:
-        plan = TypePlan(streaks=_about(event_type, self.streaks.values()))
-        return plan if any(plan) else None
+        streaks = _about(event_type, self.streaks.values())
+        counters = _about(event_type, self.counters.values())
+        if not (streaks or counters):
+            return None
+        keys = {counter.key for counter in counters}
+        badges = tuple(
+            badge
+            for badge in self.badges.values()
+            if _is_stateful(badge.criterion) or keys & set(counters_of(badge.criterion))
+        )
+        return TypePlan(streaks, counters, badges)
+
+
+def counters_of(criterion: Criterion) -> Iterable[str]:
+    """Yield the keys of the counters that a criterion reads."""
+    if isinstance(criterion, Counted):
+        yield criterion.key
+    elif isinstance(criterion, Parts):
+        for part in criterion.parts:
+            yield from counters_of(part)
+
+
+def _is_stateful(criterion: Criterion) -> bool:
+    if isinstance(criterion, Parts):
+        return any(map(_is_stateful, criterion.parts))
+    return not isinstance(criterion, Counted)
 
 
 def _about(event_type: str, entries: Iterable[T]) -> tuple[T, ...]:

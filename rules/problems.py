@@ -7,10 +7,10 @@ from typing import Any, Final
 import msgspec
 from pydantic_core import ErrorDetails
 
-from rules import condition_schema, game_schema, schema
+from rules import badge_schema, condition_schema, game_schema, schema
 from rules.fields import closest
 
-NOT_BUILT: Final = frozenset({"badges", "quests", "rewards", "seasons", "abuse"})
+NOT_BUILT: Final = frozenset({"quests", "rewards", "seasons", "abuse"})
 _NOT_BUILT_KEYS: Final = {"multipliers": frozenset({"streak", "steps"}), "leaderboards": frozenset({"count"})}
 _MODELS: Final[dict[str, type[condition_schema.Model]]] = {
     "rules": schema.Rule,
@@ -18,6 +18,10 @@ _MODELS: Final[dict[str, type[condition_schema.Model]]] = {
     "levels": schema.Levels,
     "streaks": game_schema.StreakPart,
     "freezes": game_schema.Freezes,
+    "badges": badge_schema.BadgePart,
+    "count": badge_schema.CountOf,
+    "sum": badge_schema.SumOf,
+    "streak": badge_schema.StreakOf,
     "leaderboards": schema.Leaderboard,
     "limit": schema.Limit,
     "<field>": schema.FieldAmount,

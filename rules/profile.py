@@ -9,13 +9,27 @@ from rules.streak_state import StreakState
 PROFILE_VERSION: Final = 1
 
 
+class Earned(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A badge that an actor has: how many of its steps were reached, and when the last was, by the event's time.
+
+    A step is a tier, or a further multiple of a badge that is repeatable. `given` counts what commands gave beyond.
+    """
+
+    steps: int
+    at_us: int
+    given: int = 0
+
+
 class Game(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an actor has of the game beyond points, by the ids of the economy. Stored like a profile.
 
-    An economy without streaks, badges, quests and rewards never makes one.
+    `counters` maps what badges count, named by its criterion, to how much it is. An economy without streaks, badges,
+    quests and rewards never makes a game.
     """
 
     streaks: dict[str, StreakState] = {}
+    counters: dict[str, int] = {}
+    badges: dict[str, Earned] = {}
 
 
 NO_GAME: Final = Game()

@@ -1,9 +1,11 @@
 """A profile as it is shown: the stored state of an actor, read by the economy in force at the time of reading."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
+from rules.badge_view import recommended, show_badges, show_progress
 from rules.economy import Economy, Levels
-from rules.profile import Profile
+from rules.profile import NO_GAME, Game, Profile
 from rules.streak_view import show_streak
 from rules.work import actor_zone
 
@@ -21,8 +23,23 @@ def show_profile(profile: Profile, economy: Economy, now_ms: int) -> dict[str, o
     game = economy.game
     streaks = {} if game is None else game.streaks
     shown["streaks"] = {name: show_streak(streak, profile, seconds, zone) for name, streak in streaks.items()}
+    if game is not None and game.badges:
+        held = _Held(profile.balances, profile.level, profile.game or NO_GAME)
+        shown["badges"] = show_badges(game, held)
+        shown["progress"] = show_progress(game, held)
+        shown["recommended"] = recommended(game, held)
+    else:
+        shown |= {"badges": [], "progress": {}, "recommended": []}
     shown["attributes"] = profile.attributes
     return shown
+
+
+class _Held(NamedTuple):
+    """What badges are held against."""
+
+    balances: Mapping[str, int]
+    level: int
+    game: Game
 
 
 def _level(profile: Profile, levels: Levels) -> dict[str, object]:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictBool, Tag, model_validator
 
+from rules.badge_schema import BadgePart
 from rules.condition_schema import FieldPath, Model, When
 from rules.fields import (
     Count,
@@ -154,5 +155,6 @@ class EconomyDocument(Model):
     stacking: Literal["multiply", "highest", "add"] = "multiply"
     levels: Levels | None = None
     streaks: Annotated[tuple[StreakPart, ...], Field(max_length=PARTS_MAX)] = ()
+    badges: Annotated[tuple[BadgePart, ...], Field(max_length=PARTS_MAX)] = ()
     leaderboards: Annotated[tuple[Leaderboard, ...], Field(max_length=1_000)] = ()
     dataversions: dict[EventPattern, Majors] = Field(default_factory=dict)

@@ -1,6 +1,9 @@
 """What of the game comes before and after the rules of one event."""
 
+from rules.badges import award_badges, count_up
+from rules.economy import Economy
 from rules.game import TypePlan
+from rules.levels import climb
 from rules.streaks import advance_streak
 from rules.work import Work
 
@@ -13,3 +16,22 @@ def before_rules(work: Work, plan: TypePlan) -> None:
     """
     for streak in plan.streaks:
         advance_streak(work, streak)
+
+
+def after_rules(work: Work, economy: Economy, plan: TypePlan | None) -> None:
+    """Give levels, then badges, then the levels that those lead to.
+
+    Raises:
+        PoisonEvent: an award is out of range.
+    """
+    game, levels = economy.game, economy.levels
+    if work.postings and levels is not None:
+        climb(work, levels)
+    if game is None:
+        return
+    posted = len(work.postings)
+    counted = plan is not None and count_up(work, plan.counters)
+    if counted or work.changed:
+        award_badges(work, game.stateful if plan is None else plan.badges)
+    if len(work.postings) > posted and levels is not None:
+        climb(work, levels)

@@ -72,12 +72,21 @@ class Work(EvalContext):
             self._zone = actor_zone(self.attributes, self.economy.zone)
         return self._zone
 
+    @property
+    def changed(self) -> bool:
+        """Whether the event has changed the profile."""
+        return bool(self.postings) or (self.game is not self.profile.game and self.game is not NO_GAME)
+
     def streak(self, name: str) -> int:
         """Return the length of a streak at the event's time, the event itself included."""
         game = self.economy.game
         if game is None or name not in game.streaks:
             return 0
         return length_at(game.streaks[name], self.game.streaks.get(name), self.at_seconds, self.zone)
+
+    def badges(self) -> list[str]:
+        """Return the ids of the badges that the actor has, those that the event gave included."""
+        return list(self.game.badges)
 
     def change(self, **parts: Any) -> None:
         """Replace parts of the actor's game."""
@@ -114,9 +123,9 @@ class Work(EvalContext):
 
     def decision(self, seq: int) -> Decision:
         """Return what came of the event."""
-        game = None if self.game is NO_GAME else self.game
-        if not self.postings and game is self.profile.game:
+        if not self.changed:
             return Decision(self.profile, skipped=tuple(self.skipped))
+        game = None if self.game is NO_GAME else self.game
         profile = Profile(
             PROFILE_VERSION, seq, self.level, self.balances, self.limits, self.cooldowns, self.profile.attributes, game
         )
@@ -142,3 +151,6 @@ class _Before(EvalContext):
 
     def streak(self, name: str) -> int:
         return self._work.streak(name)
+
+    def badges(self) -> list[str]:
+        return self._work.badges()

@@ -4,6 +4,7 @@ A scenario file has an `economy` (the sections of a document; `economy`, the ten
 and `scenarios`. Of an event, `transfers` lists all that it posts (none, if left out), `facts` all facts but
 `points.awarded` (not looked at, if left out), each with the fields that matter; `outcome` is a command's status, with
 the reason after it. `times` and `apart` repeat an event: its transfers and facts are those of all repetitions.
+A row `publish` puts other sections into force.
 A transfer from `issued` to the actor is written `+10 xp award merged`, any other
 `issued > actor:ada 10 xp award merged`.
 """
@@ -64,6 +65,9 @@ def play(scenario: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
         compiled(dict(shared) | scenario.get("economy", {})), now=datetime.min.replace(tzinfo=builders.INSTANT.tzinfo)
     )
     for number, row in enumerate(scenario["events"]):
+        if "publish" in row:
+            played.economy = compiled(dict(shared) | scenario.get("economy", {}) | row["publish"])
+            continue
         where = f"event {number}: {row['type']} at {row['at']}"
         decisions = [played.apply(event) for event in events(row, number)]
         assert [told(each) for decision in decisions for each in decision.postings] == row.get("transfers", []), where

@@ -51,6 +51,9 @@ async def test_profile_shows_balances_level_and_attributes() -> None:
         "balances": {"coins": 5, "xp": 120},
         "level": {"number": 2, "points": 120, "next_at": 250},
         "streaks": {},
+        "badges": [],
+        "progress": {},
+        "recommended": [],
         "attributes": {"tier": "gold"},
         "as_of": {"partition": partition_for(actor_key(TENANT, "ada")), "seq": 41},
     }

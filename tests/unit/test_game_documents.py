@@ -1,0 +1,91 @@
+"""Mistakes in the game's sections of a document: each is named by its path."""
+
+from typing import Any
+
+import pytest
+
+from rules.document import Problem, validate
+from tests import builders
+
+
+def paths(**sections: Any) -> list[str]:
+    """Return where a document is wrong."""
+    currencies = {"xp": {}, "coins": {"spendable": True}}
+    found = validate({"economy": builders.TENANT, "currencies": currencies} | sections)
+    assert isinstance(found, list), "the document is valid"
+    assert all(isinstance(each, Problem) and each.message for each in found)
+    return [each.path for each in found]
+
+
+STREAK = {"id": "daily", "on": "session.started", "every": "day"}
+BADGE = {"id": "b", "count": {"on": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("part", "path"),
+    [
+        ({"every": "hour"}, "streaks[0].every"),
+        ({"grace": -1}, "streaks[0].grace"),
+        ({"milestones": {"0": {"xp": 1}}}, "streaks[0].milestones.0"),
+        ({"milestones": {"07": {"xp": 1}}}, "streaks[0].milestones.07"),
+        ({"milestones": {"7": {"gold": 1}}}, "streaks[0].milestones.7.gold"),
+        ({"freezes": {"times": 1}}, "streaks[0].freezes.per"),
+        ({"on": "plaudit.spend"}, "streaks[0].on[0]"),
+        ({"frezes": {}}, "streaks[0].frezes"),
+    ],
+)
+def test_mistake_in_a_streak(part: dict[str, Any], path: str) -> None:
+    """Each is found where it is."""
+    assert paths(streaks=[STREAK | part]) == [path]
+
+
+@pytest.mark.parametrize(
+    ("part", "path"),
+    [
+        ({"id": "b"}, "badges[0]"),
+        (BADGE | {"level": 2}, "badges[0]"),
+        ({"id": "b", "level": 3}, "badges[0].level"),
+        ({"id": "b", "streak": {"id": "dayly", "length": 3}}, "badges[0].streak.id"),
+        ({"id": "b", "balance": {"gold": 3}}, "badges[0].balance.gold"),
+        ({"id": "b", "sum": {"on": "x"}}, "badges[0].sum.field"),
+        ({"id": "b", "sum": {"on": "x", "field": "event.time"}}, "badges[0].sum.field"),
+        (BADGE | {"tiers": {"bronze": 5, "silver": 5}}, "badges[0].tiers"),
+        (BADGE | {"tiers": {"brass": 5}}, "badges[0].tiers.brass"),
+        (BADGE | {"tiers": {"bronze": 5}, "at": 1}, "badges[0].at"),
+        (BADGE | {"tiers": {"bronze": 5}, "repeatable": True}, "badges[0].repeatable"),
+        ({"id": "b", "level": 2, "at": 1}, "badges[0].at"),
+        ({"id": "b", "all": []}, "badges[0].all"),
+        ({"id": "b", "all": [{"all": [{"all": [{"all": [{"level": 2}]}]}]}]}, "badges[0]"),
+        ({"id": "b", "any": [{"count": {"on": "x", "when": {"field": "data.n"}}}]}, "badges[0].any[0].count.when.op"),
+        (BADGE | {"secrets": True}, "badges[0].secrets"),
+    ],
+)
+def test_mistake_in_a_badge(part: dict[str, Any], path: str) -> None:
+    """Each is found where it is."""
+    sections = {"levels": {"currency": "xp", "thresholds": [0, 10]}, "streaks": [STREAK]}
+
+    assert path in paths(badges=[part], **sections)
+
+
+def test_ids_are_unique_in_their_section() -> None:
+    """They name causes in the ledger."""
+    assert paths(streaks=[STREAK, STREAK], badges=[BADGE, BADGE]) == ["streaks[1].id", "badges[1].id"]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"field": "profile.streak.dayly", "op": "gte", "value": 1},
+        {"field": "profile.streak", "op": "gte", "value": 1},
+        {"field": "profile.streak.daily", "op": "contains", "value": 1},
+        {"field": "profile.streak.daily", "op": "lt", "value": 0},
+        {"field": "profile.badges", "op": "eq", "value": "b"},
+        {"field": "profile.badges", "op": "contains", "value": 1},
+        {"field": "profile.badges.b", "op": "exists", "value": True},
+    ],
+)
+def test_condition_on_the_game_that_can_never_hold(condition: dict[str, Any]) -> None:
+    """It is refused as any other."""
+    rule = {"id": "r", "on": "x", "award": {"xp": 1}, "when": condition}
+
+    assert [path.split(".")[0] for path in paths(streaks=[STREAK], badges=[BADGE], rules=[rule])] == ["rules[0]"]
