@@ -138,6 +138,9 @@ def identity(tenant: str, source: str, event_id: str) -> bytes:
     return f"{tenant}\0{source}\0{event_id}".encode()
 
 
+_CAUSE = blake2b(digest_size=13, person=b"plaudit-cause")
+
+
 def cause_id(event_identity: bytes, seq: int) -> str:
     """Return what the ids of everything that an event causes begin with, so that a repeat has the same ids.
 
@@ -145,8 +148,9 @@ def cause_id(event_identity: bytes, seq: int) -> str:
     that two share it is about 10^-8. The sequence is part of it because an identity may come again once its retention
     is over, and then is a new event.
     """
-    place = event_identity + seq.to_bytes(8, "big")
-    digits = blake2b(place, digest_size=13, person=b"plaudit-cause").hexdigest()
+    hashed = _CAUSE.copy()  # half the price of making one with its parameters
+    hashed.update(event_identity + seq.to_bytes(8, "big"))
+    digits = hashed.hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-8{digits[12:15]}-8{digits[15:18]}-{digits[18:]}"
 
 
