@@ -20,10 +20,12 @@ from yarl import URL
 from pipeline.logs import get_logger
 from pipeline.recordbatch.consumer import Transport
 from pipeline.recordbatch.model import StageCore
+from pipeline.recordbatch.ports import Ports, TableSpec
+from pipeline.recordbatch.producer import BatchProducer
+from pipeline.recordbatch.recovery import KafkaReader
 from pipeline.recordbatch.scheduler import run_scheduler
 from pipeline.recordbatch.schema import RunSchema
-from pipeline.recordbatch.shards import TableSpec
-from pipeline.recordbatch.store import StoreOptions
+from pipeline.recordbatch.store import ShardFolder, StoreOptions
 from pipeline.recordbatch.worker import Companion, StageWorker
 
 log = get_logger(__name__)
@@ -145,7 +147,12 @@ class BatchApp(faust.App):
             web_router_enabled=False,  # Faust's own routes would show tables that we do not use, to anybody
             web_tables_enabled=False,
         )
-        self.worker = StageWorker(self, core, companions)
+        ports = Ports(
+            producer=BatchProducer(options.broker, client_id=options.app_id),
+            reader=KafkaReader(options.broker),
+            disk=ShardFolder(options.folder, options.store),
+        )
+        self.worker = StageWorker(self, core, companions, ports)
         topic = self.topic(options.source, schema=RunSchema(), internal=False)
 
         @self.agent(topic, name=options.stage, concurrency=1)

@@ -1,19 +1,16 @@
 """What a worker owns: for each assigned partition its shards, and how far their recovery is."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
-
-import rocksdict
 
 from pipeline import metrics
 from pipeline.errors import TransientError
 from pipeline.logs import get_logger
 from pipeline.recordbatch.model import StageCore, TableView
+from pipeline.recordbatch.ports import ChangelogReader, Disk, Log, TableSpec
 from pipeline.recordbatch.recovery import in_thread, recover
-from pipeline.recordbatch.shards import ChangelogReader, Fenced, Log, Shard, TableSpec, shard_path
-from pipeline.recordbatch.store import ShardStore, StoreOptions
+from pipeline.recordbatch.shards import Fenced, Shard
 
 log = get_logger(__name__)
 
@@ -48,21 +45,16 @@ class Partitions:
     def __init__(
         self,
         core: StageCore,
-        broker: str,
-        folder: Path,
+        disk: Disk,
         tables: Sequence[TableSpec],
-        changelogs: dict[str, str],
-        store_options: StoreOptions,
+        changelogs: Mapping[str, str],
         stage: str,
     ) -> None:
         self._core = core
-        self._broker = broker
-        self._folder = folder
+        self._disk = disk
         self._tables = tables
         self._changelogs = changelogs
         self._stage = stage
-        self._cache = rocksdict.Cache(store_options.cache_bytes)
-        self._options = store_options.build(self._cache)
         self.owned: dict[int, OwnedPartition] = {}
 
     async def assign(self, numbers: Iterable[int], log_: Log, reader: ChangelogReader) -> None:
@@ -112,7 +104,7 @@ class Partitions:
         async def attempt() -> None:
             # A fence that is raised again after a failure is one more record, no harm.
             await asyncio.gather(*(shard.raise_fence(log_) for shard in shards))
-            await recover(self._broker, shards, lambda: self._report(fresh))
+            await recover(reader, shards, lambda: self._report(fresh))
             await asyncio.gather(*(shard.repair(log_, reader) for shard in shards))
 
         await self._retrying(attempt)
@@ -128,8 +120,7 @@ class Partitions:
     def _open(self, number: int) -> OwnedPartition:
         shards = {}
         for table in self._tables:
-            store = ShardStore(shard_path(self._folder, table.name, number), self._options, table.retention_days)
-            shards[table.name] = Shard(self._changelogs[table.name], number, store)
+            shards[table.name] = Shard(self._changelogs[table.name], number, self._disk.open(table, number))
         partition = self.owned[number] = OwnedPartition(number, shards)
         return partition
 

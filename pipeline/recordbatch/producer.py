@@ -4,7 +4,6 @@ One future per broker batch instead of one per record: 7 µs a record become wel
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
@@ -14,18 +13,12 @@ from pipeline.clock import now_ms
 from pipeline.errors import InvariantBroken, TransientError
 from pipeline.recordbatch.clients import close_producer
 from pipeline.recordbatch.model import Appendable
+from pipeline.recordbatch.ports import Appended
 
 # Larger broker batches hardly help, and a worker holds several at once.
 BATCH_BYTES = 1_000_000
 # One record of the largest size that normalize lets through, with its envelope and headers, must fit.
 REQUEST_BYTES = 4_000_000
-
-
-class Appended(NamedTuple):
-    """Where one broker batch went: `size` records from offset `base`."""
-
-    base: int
-    size: int
 
 
 class BrokerBatch(BatchBuilder):

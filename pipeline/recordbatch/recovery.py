@@ -1,7 +1,8 @@
 """Reading changelogs: whole shards in recovery, a few records when a second writer is suspected."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -10,6 +11,7 @@ from aiokafka.errors import KafkaError
 from pipeline.errors import TransientError
 from pipeline.recordbatch.clients import close_consumer
 from pipeline.recordbatch.model import Record
+from pipeline.recordbatch.ports import ChangelogReader, Replay
 from pipeline.recordbatch.shards import Shard
 
 # Records applied to the disk in one go. Larger chunks need memory and gain nothing.
@@ -40,7 +42,7 @@ def _consumer(broker: str) -> AIOKafkaConsumer:
     )
 
 
-async def recover(broker: str, shards: Sequence[Shard], progress: Callable[[], None]) -> None:
+async def recover(reader: ChangelogReader, shards: Sequence[Shard], progress: Callable[[], None]) -> None:
     """Read each shard's changelog from where its disk stands up to its fence; call `progress` after every chunk.
 
     The target is the fence's own offset, known from its append: no broker needs to be asked for the end of a log, which
@@ -52,17 +54,9 @@ async def recover(broker: str, shards: Sequence[Shard], progress: Callable[[], N
     waiting = {shard.tp: shard for shard in shards if not shard.recovered}
     if not waiting:
         return
-    consumer = _consumer(broker)
-    try:
-        await consumer.start()
-        consumer.assign(list(waiting))
-        for tp, shard in waiting.items():
-            consumer.seek(tp, shard.position)
+    async with reader.replay({tp: shard.position for tp, shard in waiting.items()}) as replay:
         while waiting:
-            fetched: dict[TopicPartition, list[Any]] = await consumer.getmany(
-                *waiting, timeout_ms=_POLL_MS, max_records=_CHUNK_RECORDS
-            )
-            for tp, records in fetched.items():
+            for tp, records in (await replay.fetch(waiting)).items():
                 shard = waiting[tp]
                 mine = [record for record in records if record.offset <= shard.fence]
                 if mine:
@@ -71,17 +65,46 @@ async def recover(broker: str, shards: Sequence[Shard], progress: Callable[[], N
                     shard.position = max(shard.position, shard.fence + 1)
                     del waiting[tp]
             progress()
-    except KafkaError as error:
-        raise TransientError(f"recovery was interrupted: {error!r}") from error
-    finally:
-        await close_consumer(consumer)
+
+
+class KafkaReplay:
+    """Changelog partitions that a consumer reads."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def fetch(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Sequence[Record]]:
+        """Return the next records of some of `partitions`; none after half a second without any."""
+        fetched: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
+            *partitions, timeout_ms=_POLL_MS, max_records=_CHUNK_RECORDS
+        )
+        return fetched
 
 
 class KafkaReader:
-    """Reads a given range of a changelog partition."""
+    """Reads changelogs with consumers of its own, each for one purpose."""
 
     def __init__(self, broker: str) -> None:
         self._broker = broker
+
+    @asynccontextmanager
+    async def replay(self, positions: Mapping[TopicPartition, int]) -> AsyncIterator[Replay]:
+        """Read changelog partitions from these offsets on.
+
+        Raises:
+            TransientError: the broker went away.
+        """
+        consumer = _consumer(self._broker)
+        try:
+            await consumer.start()
+            consumer.assign(list(positions))
+            for tp, position in positions.items():
+                consumer.seek(tp, position)
+            yield KafkaReplay(consumer)
+        except KafkaError as error:
+            raise TransientError(f"recovery was interrupted: {error!r}") from error
+        finally:
+            await close_consumer(consumer)
 
     async def read(self, topic: str, partition: int, first: int, last: int) -> list[Record]:
         """Return the records between two offsets, both inclusive; some may have been compacted away.

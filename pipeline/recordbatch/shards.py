@@ -13,16 +13,14 @@ Recovery does the same for keys whose last record is not their newest. See docs/
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Protocol
 
 from aiokafka import TopicPartition
 
 from pipeline.errors import PipelineError
 from pipeline.logs import get_logger
 from pipeline.recordbatch.model import Appendable, Change, Record
-from pipeline.recordbatch.producer import Appended
-from pipeline.recordbatch.store import SEQ_BYTES, ShardStore, packed, sequence_of
+from pipeline.recordbatch.ports import ChangelogReader, Log, Store
+from pipeline.recordbatch.store import SEQ_BYTES, packed, sequence_of
 
 log = get_logger(__name__)
 
@@ -38,22 +36,10 @@ class Fenced(PipelineError):
     """Another worker has opened this shard; this one must not write its disk again."""
 
 
-class Log(Protocol):
-    """Appending to the broker: `BatchProducer`."""
-
-    async def append(self, topic: str, partition: int, records: Sequence[Appendable]) -> list[Appended]: ...
-
-
-class ChangelogReader(Protocol):
-    """Reading changelogs: `pipeline.recordbatch.recovery.KafkaReader`."""
-
-    async def read(self, topic: str, partition: int, first: int, last: int) -> list[Record]: ...
-
-
 class Shard:
     """One partition of one table, open on this worker."""
 
-    def __init__(self, topic: str, partition: int, store: ShardStore) -> None:
+    def __init__(self, topic: str, partition: int, store: Store) -> None:
         self.topic = topic
         self.partition = partition
         self.store = store
@@ -238,17 +224,3 @@ def _sequence(record: Record) -> int:
     if record.value is not None:
         return sequence_of(record.value)
     return int(dict(record.headers).get(_SEQ_HEADER, b"0"))
-
-
-def shard_path(folder: Path, table: str, partition: int) -> Path:
-    """Return the folder of a shard inside a worker's folder."""
-    return folder / f"{table}-{partition}"
-
-
-class TableSpec(Protocol):
-    """A table of a stage: `pipeline.topology.Table`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def retention_days(self) -> int | None: ...

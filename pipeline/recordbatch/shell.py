@@ -17,7 +17,8 @@ from pipeline import metrics
 from pipeline.errors import TransientError
 from pipeline.logs import get_logger
 from pipeline.recordbatch.model import Effects, Run, StageCore, TableView
-from pipeline.recordbatch.shards import ChangelogReader, Log, Shard
+from pipeline.recordbatch.ports import ChangelogReader, Log
+from pipeline.recordbatch.shards import Shard
 
 log = get_logger(__name__)
 

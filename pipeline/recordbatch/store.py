@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import rocksdict
 
 from pipeline.errors import InvariantBroken
+from pipeline.recordbatch.ports import TableSpec
 
 # Table keys begin with a tenant, never with NUL.
 _OFFSET_KEY = b"\0offset"
@@ -109,3 +110,15 @@ class ShardStore:
     def close(self) -> None:
         """Flush and release the files."""
         self._db.close()
+
+
+class ShardFolder:
+    """A worker's folder, with a database for each shard, which share memory."""
+
+    def __init__(self, folder: Path, options: StoreOptions) -> None:
+        self._folder = folder
+        self._options = options.build(rocksdict.Cache(options.cache_bytes))
+
+    def open(self, table: TableSpec, partition: int) -> ShardStore:
+        """Open a shard's database; a new one is empty."""
+        return ShardStore(self._folder / f"{table.name}-{partition}", self._options, table.retention_days)

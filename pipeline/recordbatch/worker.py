@@ -11,13 +11,12 @@ from pipeline.errors import TransientError
 from pipeline.logs import get_logger
 from pipeline.recordbatch.model import Run, StageCore
 from pipeline.recordbatch.partitions import OwnedPartition, Partitions
-from pipeline.recordbatch.producer import BatchProducer
-from pipeline.recordbatch.recovery import KafkaReader
+from pipeline.recordbatch.ports import Ports
 from pipeline.recordbatch.shards import Fenced
 from pipeline.recordbatch.shell import Shell
 
 if TYPE_CHECKING:
-    from pipeline.recordbatch.app import BatchApp
+    from pipeline.recordbatch.app import WorkerOptions
 
 log = get_logger(__name__)
 
@@ -36,19 +35,37 @@ class Companion(Protocol):
     async def stop(self) -> None: ...
 
 
+class RunConsumer(Protocol):
+    """What a worker tells and asks the consumer of its runs: `pipeline.recordbatch.consumer.Consumer`."""
+
+    def finish(self, message: Any) -> None: ...
+    def abandon(self, message: Any) -> None: ...
+    def highwater(self, tp: TP) -> int | None: ...
+    async def rejoin(self) -> None: ...
+
+
+class Host(Protocol):
+    """What a worker lives in: `pipeline.recordbatch.app.BatchApp`."""
+
+    options: "WorkerOptions"
+    stage_name: str
+
+    @property
+    def consumer(self) -> RunConsumer: ...
+    async def crash(self, reason: BaseException) -> None: ...
+
+
 class StageWorker:
     """The worker's side of an app: its partitions, its shell, and the runs in flight."""
 
-    def __init__(self, app: "BatchApp", core: StageCore, companions: Sequence[Companion]) -> None:
+    def __init__(self, app: "Host", core: StageCore, companions: Sequence[Companion], ports: Ports) -> None:
         options = app.options
         self.app = app
         self._services: Sequence[Companion] = (*companions, core)
-        self.producer = BatchProducer(options.broker, client_id=options.app_id)
-        self.reader = KafkaReader(options.broker)
+        self.producer = ports.producer
+        self.reader = ports.reader
         self.shell = Shell(options.stage, core, self.producer, self.reader)
-        self.partitions = Partitions(
-            core, options.broker, options.folder, options.tables, options.changelogs, options.store, options.stage
-        )
+        self.partitions = Partitions(core, ports.disk, options.tables, options.changelogs, options.stage)
         self.failed: Exception | None = None
         self.opened = False
         self._opening = asyncio.Lock()
