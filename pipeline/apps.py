@@ -15,10 +15,12 @@ from pipeline.recordbatch.app import BatchApp, WorkerOptions
 from pipeline.recordbatch.model import StageCore
 from pipeline.recordbatch.runtime import WorkerRuntime
 from pipeline.recordbatch.store import StoreOptions
+from pipeline.revisions.reader import EconomyReader
 from pipeline.settings import Settings
 from pipeline.topology import (
     DEAD_LETTERS,
     DEDUPE,
+    ECONOMIES,
     EVENTS,
     EVENTS_UNIQUE,
     LEADERBOARDS,
@@ -137,7 +139,8 @@ def _leaderboards(settings: Settings) -> _Part:
 
 
 def _follower(settings: Settings) -> EconomyFollower:
-    return EconomyFollower(settings.broker, settings.topic_prefix, margin_s=settings.economy_margin_s)
+    reader = EconomyReader(settings.broker, topic_name(settings.topic_prefix, ECONOMIES))
+    return EconomyFollower(reader, margin_s=settings.economy_margin_s)
 
 
 _PARTS: dict[str, Callable[[Settings], _Part]] = {

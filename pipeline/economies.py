@@ -40,9 +40,9 @@ class EconomyFollower:
     The other half is for clocks that disagree.
     """
 
-    def __init__(self, broker: str, topic_prefix: str, *, margin_s: float, clock: Callable[[], int] = now_ms) -> None:
-        """Follow the deployment with `topic_prefix`; `clock` gives milliseconds since the epoch."""
-        self._reader = EconomyReader(broker, topic_name(topic_prefix, ECONOMIES))
+    def __init__(self, reader: EconomyReader, *, margin_s: float, clock: Callable[[], int] = now_ms) -> None:
+        """Follow what `reader` reads; `clock` gives milliseconds since the epoch."""
+        self._reader = reader
         self._margin_ms = round(margin_s * 1_000)
         self._compiled = CompiledEconomies(self._reader.histories, self._margin_ms)
         self._clock = clock

@@ -2,7 +2,7 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ _LOG = get_logger(__name__)
 _PART_TRANSACTIONS = 500
 
 Connection = psycopg.AsyncConnection[TupleRow]
+Connect = Callable[[str], Awaitable[Connection]]
 
 
 class Applied(NamedTuple):
@@ -41,9 +42,10 @@ class LedgerSink:
     The connection takes on the role of the sink, which may only insert, if the login may.
     """
 
-    def __init__(self, database: str) -> None:
-        """`database` is a URL, or anything else that libpq reads. Nothing is opened yet."""
+    def __init__(self, database: str, connect: Connect | None = None) -> None:
+        """`database` is a URL, or anything else that libpq reads. Nothing is opened yet; `connect` opens, if given."""
         self._database = database
+        self._connect = _open if connect is None else connect
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()
 
@@ -94,7 +96,7 @@ class LedgerSink:
 
     async def _opened(self) -> Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = await _open(self._database)
+            self._connection = await self._connect(self._database)
         return self._connection
 
     async def _abandon(self) -> None:

@@ -40,7 +40,8 @@ async def address(broker: Tansu | Kafka, prefix: str) -> str:
 @asynccontextmanager
 async def following(address: str, prefix: str, **options: Callable[[], int]) -> AsyncIterator[EconomyFollower]:
     """Run a follower."""
-    follower = EconomyFollower(address, prefix, margin_s=MARGIN_S, **options)
+    source = reader.EconomyReader(address, topic_name(prefix, ECONOMIES))
+    follower = EconomyFollower(source, margin_s=MARGIN_S, **options)
     await follower.start()
     try:
         yield follower
