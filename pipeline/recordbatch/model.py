@@ -4,7 +4,7 @@ A stage computes its effects from a run and its state; the shell (`pipeline.reco
 one order that loses nothing: deliver, produce outputs, produce changelog, write state, acknowledge.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -102,6 +102,11 @@ class Effects:
         if changes is None:
             changes = self.changes[table] = {}
         changes[key] = _new(Change, (seq, value))
+
+    def put_all(self, table: str, changes: Mapping[bytes, Change]) -> None:
+        """Set the values of keys, as `put` does for one."""
+        if changes:
+            self.changes.setdefault(table, {}).update(changes)
 
     def count(self, what: str, n: int = 1) -> None:
         """Count `n` records under a name from a closed set, for the metrics: `accepted`, `duplicate`, a reason code."""

@@ -139,15 +139,11 @@ class Shard:
             TransientError: the broker is away; calling again is harmless.
         """
         headers = self._headers
-        stored: dict[bytes, bytes | None] = {}
-        records: list[Appendable] = []
-        for key, (seq, payload) in changes.items():
-            if payload is None:
-                stored[key] = None
-                records.append(self._tombstone(key, seq))
-            else:
-                stored[key] = value = packed(seq, payload)
-                records.append((key, value, headers))
+        stored = {key: None if payload is None else packed(seq, payload) for key, (seq, payload) in changes.items()}
+        records: list[Appendable] = [
+            self._tombstone(key, changes[key].seq) if value is None else (key, value, headers)
+            for key, value in stored.items()
+        ]
         if records:
             await self._append(records, log_, reader)
         return stored
