@@ -20,17 +20,21 @@ import msgspec
 
 from pipeline.errors import PoisonEvent, Reason
 from pipeline.events import (
+    ANSWER_PREFIX,
+    COMMAND_PREFIX,
     IDENTITY_HEADER,
     TRACE_HEADER,
+    CommandOutcome,
     Headers,
     actor_key,
     decode_event,
     derived_headers,
+    encode_json,
     identity,
 )
 from pipeline.formats.canonical import is_tenant
 from pipeline.formats.registry import CLOUDEVENTS, read_event
-from pipeline.recordbatch.model import Effects, Output, Record, Run, StageCore, TableView
+from pipeline.recordbatch.model import Change, Effects, Output, Record, Run, StageCore, TableView
 from sinks.dead_letters import dead_letter
 from tables.seen import NAME as SEEN
 from tables.seen import Seen, decode_seen, encode_seen, seen_key
@@ -38,6 +42,8 @@ from tables.seen import Seen, decode_seen, encode_seen, seen_key
 STAGE = "dedupe"
 
 _MS_PER_DAY = 86_400_000
+# In the payload of every command, and of hardly anything else: only such a duplicate is read at all.
+_COMMAND_MARK = f'"{COMMAND_PREFIX}'.encode()
 
 # Half the price of a named tuple's own constructor, which is Python code.
 _new = tuple.__new__
@@ -52,10 +58,11 @@ class _Arrival(NamedTuple):
 
 
 class DedupeStage(StageCore):
-    """Recognises repeated events for `retention_days` of append time. `unique` and `dead_letters` are full names."""
+    """Recognises repeated events for `retention_days` of append time. Topics are given by their full names."""
 
-    def __init__(self, unique: str, dead_letters: str, retention_days: int) -> None:
+    def __init__(self, unique: str, outcomes: str, dead_letters: str, retention_days: int) -> None:
         self._unique = unique
+        self._outcomes = outcomes
         self._dead_letters = dead_letters
         self._retention_ms = retention_days * _MS_PER_DAY
 
@@ -69,20 +76,32 @@ class DedupeStage(StageCore):
             if value is not None
         }
         unique: list[Output] = []
+        changes: dict[bytes, Change] = {}
         accepted = 0
         for record, key, headers in arrivals:
             seq, appended_ms = record.offset, record.timestamp
             entry = entries.get(key)
             if entry is None or (seq > entry[0] and appended_ms - entry[1] > self._retention_ms):
                 entries[key] = _new(Seen, (seq, appended_ms))
-                effects.put(SEEN, key, encode_seen(seq, appended_ms), seq)
+                changes[key] = _new(Change, (seq, encode_seen(seq, appended_ms)))
                 accepted += 1
             elif seq != entry[0]:
+                self._answer_repeated(effects, record, headers)
                 continue
             unique.append(_new(Output, (record.key, record.value, headers)))
         effects.emit_all(self._unique, unique)
+        effects.put_all(SEEN, changes)
         self._count(effects, accepted, len(unique) - accepted, len(arrivals) - len(unique))
         return effects
+
+    def _answer_repeated(self, effects: Effects, record: Record, headers: Headers) -> None:
+        """Tell whoever waits for the outcome of a command that the command was here before."""
+        if record.value is None or _COMMAND_MARK not in record.value:
+            return
+        command = decode_event(record.value)
+        if command.type.startswith(COMMAND_PREFIX) and not command.type.startswith(ANSWER_PREFIX):
+            outcome = CommandOutcome(id=command.id, status="duplicate")
+            effects.emit(self._outcomes, command.id.encode(), encode_json(outcome), headers[:-1])
 
     @staticmethod
     def _count(effects: Effects, accepted: int, redelivered: int, duplicate: int) -> None:

@@ -1,17 +1,22 @@
-"""The stage `ledger`: brings transactions to PostgreSQL, each sequence once."""
+"""The stage `ledger`: brings transactions to PostgreSQL, each sequence once, and answers what match asks of it.
+
+An answer is looked up once everything that comes before the question in the partition is in the ledger.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from agents.answers import answer_headers, reversal_answer
 from pipeline.clock import now
 from pipeline.errors import InvariantBroken, PoisonEvent, Reason
-from pipeline.events import SEQ_HEADER, header
+from pipeline.events import SEQ_HEADER, TRACE_HEADER, Ask, actor_key, encode_json, header
 from pipeline.metrics import LEDGER_TRANSFERS
-from pipeline.recordbatch.model import Effects, Record, Run, StageCore, TableView
+from pipeline.recordbatch.model import Effects, Output, Record, Run, StageCore, TableView
 from pipeline.topology import LEDGER
 from sinks.dead_letters import dead_letter
+from sinks.ledger.asked import Caused
 from sinks.ledger.posting import SEQ_MAX, Posting, decode_posted
 from sinks.ledger.sink import Applied
 
@@ -23,9 +28,21 @@ class Ledger(Protocol):
         """Commit what is new of a batch; idempotent by sequence."""
         ...
 
+    async def caused_by(self, partition: int, tenant: str, actor: str, source: str, event_id: str) -> list[Caused]:
+        """Return what an event moved, all batches included that were applied."""
+        ...
+
     async def close(self) -> None:
         """Give back what is held."""
         ...
+
+
+class Asking(NamedTuple):
+    """A transaction that asks something, and the trace it belongs to."""
+
+    posting: Posting
+    ask: Ask
+    trace: bytes | None
 
 
 @dataclass(slots=True)
@@ -33,13 +50,15 @@ class LedgerEffects(Effects):
     """The effects of a run, with the transactions that go to the ledger, in the order of the log."""
 
     postings: list[Posting] = field(default_factory=list)
+    asking: list[Asking] = field(default_factory=list)
 
 
 class LedgerStage(StageCore):
     """Checks transactions in `process`, commits them in `deliver`. What can't be read or held becomes a dead letter."""
 
-    def __init__(self, *, dead_letters: str, sink: Ledger, clock: Callable[[], datetime] = now) -> None:
-        """`dead_letters` is the full name of that topic; `clock` says when a batch was recorded."""
+    def __init__(self, *, events: str, dead_letters: str, sink: Ledger, clock: Callable[[], datetime] = now) -> None:
+        """`events` and `dead_letters` are full names of topics; `clock` says when a batch was recorded."""
+        self._events = events
         self._dead_letters = dead_letters
         self._sink = sink
         self._clock = clock
@@ -53,7 +72,11 @@ class LedgerStage(StageCore):
         effects = LedgerEffects(run.partition)
         for record in run.records:
             try:
-                effects.postings.append(_posting(record))
+                posting = _posting(record)
+                effects.postings.append(posting)
+                if posting.transaction.ask is not None:
+                    trace = header(record.headers, TRACE_HEADER)
+                    effects.asking.append(Asking(posting, posting.transaction.ask, trace))
             except PoisonEvent as poison:
                 reason, message = poison.reason, poison.message
                 dead_letter(effects, self._dead_letters, run, record, LEDGER.name, reason, message, _tenant(record))
@@ -74,6 +97,22 @@ class LedgerStage(StageCore):
             effects.count("accepted", applied.transactions)
         if applied.repeated:
             effects.count("redelivered", applied.repeated)
+        if effects.asking:
+            # Set, not added: what a repeated delivery finds replaces what the one before it had found.
+            answers = [await self._answer(run.partition, each) for each in effects.asking]
+            effects.outputs[self._events, run.partition] = answers
+
+    async def _answer(self, partition: int, asking: Asking) -> Output:
+        """Return the answer to a question: an event of the actor, who lives in the same partition.
+
+        Raises:
+            TransientError: the database can't say now.
+        """
+        (seq, transaction), ask, trace = asking
+        tenant, actor = transaction.tenant, transaction.actor
+        caused = await self._sink.caused_by(partition, tenant, actor, ask.source, ask.id)
+        answer = reversal_answer(seq, transaction, ask, caused)
+        return Output(actor_key(tenant, actor), encode_json(answer), answer_headers(answer, trace))
 
 
 def _tenant(record: Record) -> str | None:

@@ -143,14 +143,17 @@ class MatchStage(StageCore):
     def _emit(self, effects: Effects, verdict: _Verdict) -> None:
         """Add what the decision means for others. Every id is a function of the event, so that a repeat is known."""
         cause, event, revision, decision, _ = verdict
-        if not (decision.postings or decision.facts or decision.outcome):
+        if not (decision.postings or decision.facts or decision.outcome or decision.ask):
             return
+        if decision.event is not None:
+            event = decision.event
         headers = cause.headers
         if event.traceparent is not None and len(headers) == PLACE_HEADERS:
             headers = (*headers, (TRACE_HEADER, event.traceparent.encode()))
-        origin = cause_id(identity(event.tenant, event.source, event.id), cause.seq)
+        # With the actor: two partitions may hold the same identity at the same sequence, each for an actor of its own.
+        origin = cause_id(cause.key + b"\0" + identity(event.tenant, event.source, event.id), cause.seq)
         transfers = _transfers(origin, decision)
-        if transfers or decision.scores:
+        if transfers or decision.scores or decision.ask:
             transaction = Transaction(
                 tenant=event.tenant,
                 actor=event.subject,
@@ -161,6 +164,7 @@ class MatchStage(StageCore):
                 occurred_at=event.time,
                 transfers=transfers,
                 scores=decision.scores,
+                ask=decision.ask,
             )
             effects.emit(self._transactions, cause.key, encode_json(transaction), headers)
         if decision.facts:
@@ -240,4 +244,6 @@ def _what_became(verdict: _Verdict | None) -> str:
         return decision.outcome.status
     if verdict.changed:
         return "applied"
+    if decision.ask is not None:
+        return "asked"
     return decision.skipped[0][1] if decision.skipped else "unmatched"

@@ -27,6 +27,7 @@ from pipeline.topology import (
     LEDGER,
     MATCH,
     NORMALIZE,
+    OUTCOMES,
     SEEN,
     Stage,
     Table,
@@ -110,6 +111,7 @@ def _dedupe(settings: Settings) -> _Part:
     return _Part(
         DedupeStage(
             unique=topic_name(prefix, EVENTS_UNIQUE),
+            outcomes=topic_name(prefix, OUTCOMES),
             dead_letters=topic_name(prefix, DEAD_LETTERS),
             retention_days=settings.dedupe_retention_days,
         )
@@ -127,7 +129,10 @@ def _ledger(settings: Settings) -> _Part:
     from sinks.ledger.parallel import ParallelSink  # noqa: PLC0415
 
     sink = ParallelSink(settings.database.get_secret_value())
-    return _Part(LedgerStage(sink=sink, dead_letters=topic_name(settings.topic_prefix, DEAD_LETTERS)))
+    prefix = settings.topic_prefix
+    return _Part(
+        LedgerStage(sink=sink, events=topic_name(prefix, EVENTS), dead_letters=topic_name(prefix, DEAD_LETTERS))
+    )
 
 
 def _leaderboards(settings: Settings) -> _Part:

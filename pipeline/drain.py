@@ -15,6 +15,8 @@ from pipeline.topology import DEDUPE, LEADERBOARDS, LEDGER, MATCH, NORMALIZE, St
 
 # Stages after which everything that they had to write is written; each link is waited for before the next is looked at.
 _CHAIN: tuple[tuple[Stage, ...], ...] = ((NORMALIZE,), (DEDUPE,), (MATCH,), (LEDGER, LEADERBOARDS))
+# What the ledger answered to the last of that is an event again, and has to go the same way.
+_ANSWERS = _CHAIN[1:]
 _POLL_S = 0.2
 _FETCH_MS = 100
 _TRIES = 50
@@ -46,7 +48,7 @@ async def drain(
     deadline = time.monotonic() + timeout_s
     try:
         async with AsyncExitStack() as stack:
-            for stages in _CHAIN:
+            for stages in (*_CHAIN, *_ANSWERS):
                 logs = [await stack.enter_async_context(_stage_log(broker, prefix, stage)) for stage in stages]
                 for log in logs:
                     await log.take_ends()

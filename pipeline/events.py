@@ -6,6 +6,7 @@ CloudEvents client. Behind `normalize` its types are trusted.
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -34,6 +35,10 @@ DATA_DEPTH_MAX = 32
 FUTURE_MINUTES_MAX = 5
 
 COMMAND_PREFIX = "plaudit."
+# Events that only Plaudit itself may append: what the ledger says to something that match asked.
+ANSWER_PREFIX = "plaudit.answer."
+REVERSAL_ANSWER = ANSWER_PREFIX + "reversal"
+ANSWER_SOURCE = "plaudit/ledger"
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -83,8 +88,19 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     split: str | None = None
 
 
-class Transaction(msgspec.Struct, frozen=True, kw_only=True):
-    """All that one event posted: its transfers in order, and what they mean for leaderboards."""
+class ReversalAsked(msgspec.Struct, frozen=True, tag="reversal"):
+    """Which transfers did this event of the actor cause?"""
+
+    source: str
+    id: str
+
+
+Ask = ReversalAsked
+"""What match can't know of itself and asks the ledger (docs/adr/0010), which answers with an event of the actor."""
+
+
+class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that one event posted: its transfers in order, what they mean for leaderboards, what the ledger is asked."""
 
     tenant: str
     actor: str
@@ -95,6 +111,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     transfers: tuple[Transfer, ...]
     scores: tuple[Score, ...] = ()
+    ask: Ask | None = None
 
 
 class CommandOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,9 +187,14 @@ def header(headers: Iterable[tuple[str, bytes]], name: str) -> bytes | None:
     return None
 
 
+@lru_cache(maxsize=256)  # the events of one broker batch share their time
+def _appended(appended_ms: int) -> tuple[str, bytes]:
+    return APPENDED_HEADER, b"%d" % appended_ms
+
+
 def derived_headers(seq: int, appended_ms: int, traceparent: bytes | None = None) -> Headers:
     """Return the headers that every record derived from the event at `seq` carries."""
-    base = ((SEQ_HEADER, b"%d" % seq), (APPENDED_HEADER, b"%d" % appended_ms))
+    base = ((SEQ_HEADER, b"%d" % seq), _appended(appended_ms))
     return base if traceparent is None else (*base, (TRACE_HEADER, traceparent))
 
 

@@ -54,7 +54,7 @@ PROFILES = Table("profiles", keyed_by="tenant, actor")
 BOARDS = Table("boards", keyed_by="tenant, board, window, split, actor")
 
 NORMALIZE = Stage("normalize", reads=EVENTS_RAW, writes=(EVENTS, DEAD_LETTERS))
-DEDUPE = Stage("dedupe", reads=EVENTS, writes=(EVENTS_UNIQUE, DEAD_LETTERS), tables=(SEEN,))
+DEDUPE = Stage("dedupe", reads=EVENTS, writes=(EVENTS_UNIQUE, OUTCOMES, DEAD_LETTERS), tables=(SEEN,))
 MATCH = Stage(
     "match",
     reads=EVENTS_UNIQUE,
@@ -62,7 +62,8 @@ MATCH = Stage(
     tables=(PROFILES,),
     follows=(ECONOMIES,),
 )
-LEDGER = Stage("ledger", reads=TRANSACTIONS, writes=(DEAD_LETTERS,), sink="PostgreSQL")
+# What match asks of the ledger comes back as events of the same actors.
+LEDGER = Stage("ledger", reads=TRANSACTIONS, writes=(EVENTS, DEAD_LETTERS), sink="PostgreSQL")
 LEADERBOARDS = Stage("leaderboards", reads=TRANSACTIONS, writes=(DEAD_LETTERS,), tables=(BOARDS,), follows=(ECONOMIES,))
 
 TOPICS = (EVENTS_RAW, EVENTS, EVENTS_UNIQUE, TRANSACTIONS, FACTS, OUTCOMES, DEAD_LETTERS, ECONOMIES)

@@ -1,59 +1,62 @@
 """Commands: events that ask for something instead of telling what happened, and are answered."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from pipeline.errors import PoisonEvent, Reason
-from pipeline.events import Event
+from pipeline.events import REVERSAL_ANSWER, Event
+from rules.attributes import set_attributes
+from rules.badge_commands import award_badge
 from rules.decision import Decision, Outcome
+from rules.economy import Economy
+from rules.points_commands import adjust, spend
 from rules.profile import Profile
-from rules.zones import find_zone
-
-ATTRIBUTES_MAX: Final = 64
-ATTRIBUTE_NAME_LENGTH_MAX: Final = 64
-ATTRIBUTES_BYTES_MAX: Final = 4_096  # every event of the actor reads and writes them
+from rules.refusal import Refusal
+from rules.reversals import ask_reversal, reverse
+from rules.streak_commands import freeze_streak
+from rules.turn import after_rules
+from rules.work import Work
 
 SET_ATTRIBUTES: Final = "plaudit.attributes.set"
+REVERSE: Final = "plaudit.reverse"
 # Named by the contracts, answered as not supported until their parts of the economy are built.
-_NOT_BUILT: Final = frozenset({
-    "plaudit.spend", "plaudit.adjust", "plaudit.badge.award", "plaudit.reward.redeem", "plaudit.streak.freeze",
-    "plaudit.quest.start", "plaudit.reverse",
-})  # fmt: skip
+_NOT_BUILT: Final = frozenset({"plaudit.reward.redeem", "plaudit.quest.start"})
 
-_encode = msgspec.msgpack.Encoder().encode
+Command = Callable[[Work, dict[str, Any]], None]
+"""Does what a command's data asks for. Raises Refusal if it is not to be done, before anything has changed."""
+
+_COMMANDS: Final[dict[str, Command]] = {
+    "plaudit.spend": spend,
+    "plaudit.adjust": adjust,
+    "plaudit.badge.award": award_badge,
+    "plaudit.streak.freeze": freeze_streak,
+}
 
 
-def apply_command(profile: Profile, command: Event, seq: int) -> Decision:
-    """Decide about a command. A refused one changes nothing.
+def apply_command(profile: Profile, command: Event, economy: Economy, seq: int) -> Decision:
+    """Decide about a command, or about what the ledger answered to one. A refused command changes nothing.
+
+    What a command gives may lead to levels and badges, as with any other event.
 
     Raises:
-        PoisonEvent: `unknown_command`.
+        PoisonEvent: `unknown_command`; or an award that follows from the command is out of range.
     """
-    if command.type == SET_ATTRIBUTES:
-        return _set_attributes(profile, command.data, seq)
-    if command.type in _NOT_BUILT:
-        return _refused(profile, "not_supported")
-    raise PoisonEvent(Reason.UNKNOWN_COMMAND, f"there is no command {command.type}")
-
-
-def _set_attributes(profile: Profile, changes: dict[str, Any], seq: int) -> Decision:
-    """Set the attributes that `changes` names, remove those it sets to null, all or none."""
-    merged = {name: value for name, value in (profile.attributes | changes).items() if value is not None}
-    if any(not 0 < len(name) <= ATTRIBUTE_NAME_LENGTH_MAX for name in merged):
-        return _refused(profile, "invalid_attribute_name")
-    if "timezone" in merged and find_zone(merged["timezone"]) is None:
-        return _refused(profile, "invalid_timezone")
-    if len(merged) > ATTRIBUTES_MAX:
-        return _refused(profile, "too_many_attributes")
     try:
-        size = len(_encode(merged))
-    except OverflowError:  # an integer of more than 64 bits has no place in a stored profile
-        return _refused(profile, "attribute_out_of_range")
-    if size > ATTRIBUTES_BYTES_MAX:
-        return _refused(profile, "attributes_too_large")
-    return Decision(msgspec.structs.replace(profile, seq=seq, attributes=merged), outcome=Outcome("applied"))
-
-
-def _refused(profile: Profile, reason: str) -> Decision:
-    return Decision(profile, outcome=Outcome("refused", reason))
+        if command.type in _COMMANDS:
+            work = Work(profile, command, economy)
+            _COMMANDS[command.type](work, command.data)
+            after_rules(work, economy, None)
+            return msgspec.structs.replace(work.applied(seq), outcome=Outcome("applied"))
+        if command.type == SET_ATTRIBUTES:
+            return set_attributes(profile, command.data, seq)
+        if command.type == REVERSE:
+            return ask_reversal(profile, command.data)
+        if command.type == REVERSAL_ANSWER:
+            return reverse(profile, command, economy, seq)
+    except Refusal as refusal:
+        return Decision(profile, outcome=Outcome("refused", refusal.reason), event=refusal.event)
+    if command.type in _NOT_BUILT:
+        return Decision(profile, outcome=Outcome("refused", "not_supported"))
+    raise PoisonEvent(Reason.UNKNOWN_COMMAND, f"there is no command {command.type}")

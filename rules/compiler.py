@@ -38,6 +38,7 @@ def compile_economy(document: schema.EconomyDocument, revision: int, effective_m
         boards={each.id: _board(each) for each in document.leaderboards},
         versions={name: frozenset(majors) for name, majors in document.dataversions.items()},
         game=compile_game(document),
+        spendable=frozenset(name for name, options in document.currencies.items() if options.spendable),
     )
 
 

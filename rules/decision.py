@@ -4,13 +4,16 @@ from typing import Any, Literal
 
 import msgspec
 
-from pipeline.events import Score
+from pipeline.events import Ask, Event, Score
 from rules.profile import Profile
 
-PostingKind = Literal["award", "bonus"]
+PostingKind = Literal["award", "bonus", "spend", "redeem", "adjust", "reverse"]
 SkipReason = Literal["limit", "cooldown", "zero", "too_old"]
 
 ISSUED = "issued"
+SPENT = "spent"
+ADJUSTED = "adjusted"
+REVERSED = "reversed"
 
 
 def actor_account(actor: str) -> str:
@@ -19,7 +22,10 @@ def actor_account(actor: str) -> str:
 
 
 class Posting(msgspec.Struct, frozen=True, gc=False):
-    """A movement of `amount` > 0 that an event causes; `cause` is the rule's id, or `level:<number>`."""
+    """A movement of `amount` > 0 that an event causes.
+
+    `cause` is the id of the rule, streak, badge or quest, `level:<number>`, or what a command gives as its reason.
+    """
 
     debit_account: str
     credit_account: str
@@ -49,7 +55,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     `profile` is the very object that was passed in when the event changed nothing: there is nothing to store then.
     Postings and facts are in the order in which they came about, so a posting's index is its leg. `scores` has at
     most one entry per leaderboard. `skipped` names the rules whose conditions held but that gave nothing, with the
-    reason.
+    reason. `ask` is what the ledger must say before a command has its outcome. `event` is the event in whose name all
+    of this is, where it isn't the one that was judged: the command that an answer belongs to.
     """
 
     profile: Profile
@@ -58,3 +65,5 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     scores: tuple[Score, ...] = ()
     skipped: tuple[tuple[str, SkipReason], ...] = ()
     outcome: Outcome | None = None
+    ask: Ask | None = None
+    event: Event | None = None

@@ -83,3 +83,4 @@ class Economy:
     boards: Mapping[str, Board]
     versions: Versions
     game: Game | None = None
+    spendable: frozenset[str] = frozenset()

@@ -27,7 +27,7 @@ def apply(profile: Profile, event: Event, economy: Economy, seq: int) -> Decisio
     if seq <= profile.seq:
         raise InvariantBroken(f"sequence {seq} comes after {profile.seq} was applied")
     if event.type.startswith(COMMAND_PREFIX):
-        return apply_command(profile, event, seq)
+        return apply_command(profile, event, economy, seq)
     if economy.versions:
         check_version(event, economy.versions)
     candidates = economy.rules.candidates(event.type)

@@ -23,13 +23,14 @@ class Earned(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Game(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an actor has of the game beyond points, by the ids of the economy. Stored like a profile.
 
-    `counters` maps what badges count, named by its criterion, to how much it is. An economy without streaks, badges,
-    quests and rewards never makes a game.
+    `counters` maps what badges count, named by its criterion, to how much it is. `reversed` names the events that were
+    reversed, by a digest of source and id. An economy without any of it, and no command, never makes a game.
     """
 
     streaks: dict[str, StreakState] = {}
     counters: dict[str, int] = {}
     badges: dict[str, Earned] = {}
+    reversed: tuple[bytes, ...] = ()
 
 
 NO_GAME: Final = Game()

@@ -1,11 +1,11 @@
-"""What an event's postings mean for leaderboards: every posting to the actor in a board's currency counts."""
+"""What an event's postings mean for leaderboards: all that is earned in a board's currency counts."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from pipeline.events import Score
 from rules.conditions import EvalContext, compile_reader
-from rules.decision import Posting
+from rules.decision import ADJUSTED, ISSUED, Posting
 from rules.economy import Economy
 from rules.periods import window_of_day
 
@@ -33,6 +33,21 @@ def compile_split(path: str) -> Callable[[EvalContext], str | None]:
     return lambda context: split_value(read(context))
 
 
+def points_of(postings: Sequence[Posting]) -> dict[str, int]:
+    """Return what postings count on leaderboards, by currency: what was issued or adjusted, less what was taken back.
+
+    What is spent does not count: it was earned all the same.
+    """
+    points: dict[str, int] = {}
+    for posting in postings:
+        currency = posting.currency
+        if posting.debit_account == ISSUED or posting.debit_account == ADJUSTED:  # noqa: PLR1714  # no tuple each time
+            points[currency] = points.get(currency, 0) + posting.amount
+        elif posting.credit_account in {ISSUED, ADJUSTED}:
+            points[currency] = points.get(currency, 0) - posting.amount
+    return points
+
+
 def scores_of(context: EvalContext, postings: Sequence[Posting], seconds: int, economy: Economy) -> tuple[Score, ...]:
     """Return one score per board that the postings count for, in the order of the document.
 
@@ -42,9 +57,7 @@ def scores_of(context: EvalContext, postings: Sequence[Posting], seconds: int, e
     boards = economy.boards
     if not boards:
         return ()
-    points: dict[str, int] = {}
-    for posting in postings:
-        points[posting.currency] = points.get(posting.currency, 0) + posting.amount
+    points = points_of(postings)
     day = economy.zone.day(seconds)
     scores = []
     for board in boards.values():

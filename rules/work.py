@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.errors import InvariantBroken
 from pipeline.events import Event, micros
 from rules.amounts import BALANCE_MAX, out_of_range
 from rules.conditions import EvalContext
@@ -121,10 +122,41 @@ class Work(EvalContext):
             )
         )
 
+    def give(self, currency: str, amount: int, account: str, kind: PostingKind, cause: str) -> None:
+        """Move an amount > 0 from another account than `issued` to the actor.
+
+        Raises:
+            PoisonEvent: the amount or the balance is out of range.
+        """
+        self.post(currency, amount, kind, cause)
+        self.postings[-1] = Posting(account, self._account, amount, currency, kind, cause)
+
+    def take(self, currency: str, amount: int, account: str, kind: PostingKind, cause: str) -> None:
+        """Move an amount > 0, which the actor must have, to another account.
+
+        Raises:
+            InvariantBroken: the actor has less.
+        """
+        balance = self.balances.get(currency, 0) - amount
+        if balance < 0:
+            raise InvariantBroken(f"{amount} {currency} were to be taken from less")
+        self.balances = {**self.balances, currency: balance}
+        self.postings.append(Posting(self._account, account, amount, currency, kind, cause))
+        data = {"currency": currency, "amount": amount, "balance": balance, "kind": kind, "cause": cause}
+        self.facts.append(Fact("points.deducted", data))
+
+    def move(self, debit_account: str, credit_account: str, amount: int, currency: str, cause: str) -> None:
+        """Move an amount > 0 between two accounts that are not the actor's, in a reversal."""
+        self.postings.append(Posting(debit_account, credit_account, amount, currency, "reverse", cause))
+
     def decision(self, seq: int) -> Decision:
         """Return what came of the event."""
         if not self.changed:
             return Decision(self.profile, skipped=tuple(self.skipped))
+        return self.applied(seq)
+
+    def applied(self, seq: int) -> Decision:
+        """Return what came of the event, or command, which is applied even if it moved nothing."""
         game = None if self.game is NO_GAME else self.game
         profile = Profile(
             PROFILE_VERSION, seq, self.level, self.balances, self.limits, self.cooldowns, self.profile.attributes, game

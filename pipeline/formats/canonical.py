@@ -12,6 +12,7 @@ import msgspec
 from pipeline.errors import PoisonEvent, Reason
 from pipeline.events import (
     ACTOR_LENGTH_MAX,
+    ANSWER_PREFIX,
     FUTURE_MINUTES_MAX,
     ID_LENGTH_MAX,
     SOURCE_LENGTH_MAX,
@@ -69,7 +70,9 @@ def canonical(attributes: Attributes, appended_ms: int, traceparent: str | None,
     if not (type(tenant) is str and is_tenant(tenant)):
         raise _refused("tenant", tenant, TENANT_LENGTH_MAX, names, "is no tenant name")
     if not (type(type_) is str and len(type_) <= TYPE_LENGTH_MAX and _is_type(type_)):
-        raise _refused("type", type_, TYPE_LENGTH_MAX, names, "is no dotted lower-case name")
+        raise _refused(
+            "type", type_, TYPE_LENGTH_MAX, names, "is no dotted lower-case name, or one that only Plaudit may use"
+        )
     if not (type(source) is str and len(source) <= SOURCE_LENGTH_MAX and _is_uri_reference(source)):
         raise _refused("source", source, SOURCE_LENGTH_MAX, names, "is no URI reference")
     if not (type(subject) is str and 0 < len(subject) <= ACTOR_LENGTH_MAX):
@@ -113,7 +116,7 @@ def is_tenant(name: str) -> bool:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _is_type(name: str) -> bool:
-    return _TYPE.fullmatch(name) is not None
+    return _TYPE.fullmatch(name) is not None and not name.startswith(ANSWER_PREFIX)
 
 
 @lru_cache(maxsize=_REMEMBERED)

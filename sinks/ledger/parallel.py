@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from sinks.ledger.asked import Caused
 from sinks.ledger.posting import Posting
 from sinks.ledger.sink import Applied, LedgerSink
 
@@ -26,6 +27,14 @@ class ParallelSink:
             InvariantBroken: the database refuses it for good.
         """
         return await self._sinks[partition % len(self._sinks)].apply(partition, batch, recorded_at)
+
+    async def caused_by(self, partition: int, tenant: str, actor: str, source: str, event_id: str) -> list[Caused]:
+        """Return what an event of an actor in that partition moved, as `LedgerSink.caused_by` does.
+
+        Raises:
+            TransientError: the database can't say now.
+        """
+        return await self._sinks[partition % len(self._sinks)].caused_by(tenant, actor, source, event_id)
 
     async def close(self) -> None:
         """Close the connections. The sink may be used again."""

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from pipeline.errors import PoisonEvent, Reason
-from pipeline.events import ACTOR_LENGTH_MAX, ID_LENGTH_MAX, SOURCE_LENGTH_MAX, TYPE_LENGTH_MAX
+from pipeline.events import ACTOR_LENGTH_MAX, ID_LENGTH_MAX, SOURCE_LENGTH_MAX, TYPE_LENGTH_MAX, Ask
 
 SEQ_MAX = 2**63 - 1
 # `actor:` and the longest actor. What indexes hold must fit into a b-tree entry (2,704 bytes) at four bytes a
@@ -48,6 +48,7 @@ class PostedTransaction(msgspec.Struct, frozen=True, gc=False):
     revision: _Int4
     occurred_at: Annotated[datetime, Meta(tz=True)]
     transfers: tuple[PostedTransfer, ...]
+    ask: Ask | None = None
 
 
 class Posting(NamedTuple):

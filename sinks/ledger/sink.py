@@ -12,6 +12,7 @@ from psycopg.rows import TupleRow
 
 from pipeline.logs import get_logger
 from sinks.ledger import statements
+from sinks.ledger.asked import Caused, caused_by
 from sinks.ledger.connection import OPTIONS
 from sinks.ledger.failures import failure
 from sinks.ledger.posting import Posting
@@ -69,6 +70,19 @@ class LedgerSink:
             except psycopg.Error as error:
                 raise failure(error, _place(partition, rising)) from error
         return applied._replace(repeated=len(batch) - applied.transactions)
+
+    async def caused_by(self, tenant: str, actor: str, source: str, event_id: str) -> list[Caused]:
+        """Return what an event of an actor moved, as of the last batch that was applied.
+
+        Raises:
+            TransientError: the database can't say now.
+        """
+        async with self._turn:
+            try:
+                return await caused_by(await self._opened(), tenant, actor, source, event_id)
+            except psycopg.Error as error:
+                await self._abandon()
+                raise failure(error, f"event {event_id} of {source}") from error
 
     async def close(self) -> None:
         """Close the connection. The sink may be used again."""

@@ -10,7 +10,7 @@ from pipeline.errors import InvariantBroken, TransientError
 from sinks.ledger.parallel import ParallelSink
 from sinks.ledger.sink import Applied, LedgerSink
 from sinks.ledger.verify import verify
-from tests.builders import INSTANT
+from tests.builders import INSTANT, SOURCE, TENANT
 from tests.ledger import balances, in_server_of, posting, rows, seqs, spend
 from tests.wait import until
 
@@ -271,3 +271,30 @@ async def test_login_that_is_not_in_the_role_writes_with_its_own_rights(database
 
     await sink.close()
     rows(database, "DROP ROLE stranger")
+
+
+async def test_what_an_event_caused_is_found_for_its_actor_alone(sink: LedgerSink) -> None:
+    """By tenant, source and id: another actor, tenant or source has another event of that name."""
+    await sink.apply(
+        0, [posting(1), posting(2, {"amount": 3}, {"amount": 4, "leg": 1}, event_id="order"), posting(3)], INSTANT
+    )
+    await sink.apply(
+        1, [posting(1, actor="bo", event_id="order"), posting(2, tenant="other", event_id="order")], INSTANT
+    )
+
+    found = await sink.caused_by(TENANT, "ada", SOURCE, "order")
+
+    assert [(each.credit_account, each.amount, each.currency) for each in found] == [
+        ("actor:ada", 3, "xp"),
+        ("actor:ada", 4, "xp"),
+    ]
+    assert {(each.event_type, each.occurred_at) for each in found} == {("pr.merged", INSTANT)}
+    assert await sink.caused_by(TENANT, "ada", "elsewhere", "order") == []
+
+
+async def test_a_question_to_a_server_away_is_asked_again() -> None:
+    """It waits, as writing does."""
+    sink = LedgerSink("postgresql://nobody@127.0.0.1:1/nothing")
+
+    with pytest.raises(TransientError, match="away"):
+        await sink.caused_by(TENANT, "ada", SOURCE, "order")

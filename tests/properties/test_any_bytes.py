@@ -181,7 +181,7 @@ def test_each_identity_is_forwarded_at_its_first_sequence_only(
     ids: list[str], cut: int, back: int, state_lost: bool
 ) -> None:
     """However the stream is cut into runs, and from wherever it is delivered again after a crash."""
-    stage = DedupeStage(unique=EVENTS, dead_letters=DEAD_LETTERS, retention_days=30)
+    stage = DedupeStage(unique=EVENTS, outcomes="t.outcomes", dead_letters=DEAD_LETTERS, retention_days=30)
     table = MemoryTable()
     records = [appended(seq, name) for seq, name in enumerate(ids)]
     # What was not written to the disk was not acknowledged either.

@@ -55,7 +55,7 @@ ECONOMIES = Economies()
 
 def posted(events: Sequence[Sent]) -> list[tuple[bytes | None, bytes | None]]:
     """Return what follows from the events that have a tenant; the others leave their offsets empty."""
-    dedupe = DedupeStage(unique="unique", dead_letters="dead", retention_days=30)
+    dedupe = DedupeStage(unique="unique", outcomes="outcomes", dead_letters="dead", retention_days=30)
     match = MatchStage(prefix=PREFIX, economies=ECONOMIES)
     records = [record(number, one) for number, one in enumerate(events) if one[0]]
     if not records:

@@ -3,18 +3,19 @@
 A scenario file has an `economy` (the sections of a document; `economy`, the tenant, and currencies may be left out)
 and `scenarios`. Of an event, `transfers` lists all that it posts (none, if left out), `facts` all facts but
 `points.awarded` (not looked at, if left out), each with the fields that matter; `outcome` is a command's status, with
-the reason after it. `times` and `apart` repeat an event: its transfers and facts are those of all repetitions.
-A row `publish` puts other sections into force.
+the reason after it; `scores` is what boards get, by their ids, and `windows` in which windows. `times` and `apart`
+repeat an event: its transfers and facts are those of all repetitions. A row `publish` puts other sections into force.
 A transfer from `issued` to the actor is written `+10 xp award merged`, any other
-`issued > actor:ada 10 xp award merged`.
+`issued > actor:ada 10 xp award merged`. A profile is held against at the time of the latest event.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline.events import Event, micros
+from agents.answers import reversal_answer
+from pipeline.events import Event, decode_event, encode_json, micros
 from rules.compiler import compile_economy
 from rules.decision import Decision, Posting
 from rules.document import EconomyDocument, validate
@@ -22,6 +23,8 @@ from rules.economy import Economy
 from rules.evaluate import apply
 from rules.profile import EMPTY, Profile
 from rules.profile_view import show_profile
+from sinks.ledger.asked import Caused
+from sinks.ledger.posting import PostedTransaction
 from tables import profiles
 from tests import builders
 
@@ -42,6 +45,7 @@ class Play:
 
     economy: Economy
     actors: dict[str, Profile] = field(default_factory=dict)
+    ledger: list[tuple[Event, Posting]] = field(default_factory=list)
     seq: int = 0
     now: datetime = builders.INSTANT
 
@@ -52,7 +56,30 @@ class Play:
         self.actors[event.subject] = profiles.decode(profiles.encode(decision.profile))
         self.seq += 1
         self.now = max(self.now, event.time)
-        return decision
+        self.ledger += [(decision.event or event, each) for each in decision.postings]
+        return decision if decision.ask is None else self.apply(self.answer(event, decision))
+
+    def answer(self, command: Event, decision: Decision) -> Event:
+        """Return what the ledger answers to what a command asks."""
+        asking = PostedTransaction(
+            tenant=command.tenant,
+            actor=command.subject,
+            event_source=command.source,
+            event_id=command.id,
+            event_type=command.type,
+            revision=1,
+            occurred_at=command.time,
+            transfers=(),
+        )
+        asked = decision.ask
+        assert asked is not None
+        caused = [
+            Caused(event.type, event.time, each.debit_account, each.credit_account, each.amount, each.currency)
+            for event, each in self.ledger
+            if (event.subject, event.source, event.id) == (command.subject, asked.source, asked.id)
+        ]
+        answer = reversal_answer(self.seq, asking, asked, caused)
+        return decode_event(encode_json(answer))
 
     def shown(self, actor: str) -> dict[str, object]:
         """Return an actor's profile as it is shown at the time of the latest event."""
@@ -68,22 +95,31 @@ def play(scenario: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
         if "publish" in row:
             played.economy = compiled(dict(shared) | scenario.get("economy", {}) | row["publish"])
             continue
-        where = f"event {number}: {row['type']} at {row['at']}"
         decisions = [played.apply(event) for event in events(row, number)]
-        assert [told(each) for decision in decisions for each in decision.postings] == row.get("transfers", []), where
-        if "facts" in row:
-            facts = [{fact.type: fact.data} for decision in decisions for fact in decision.facts]
-            held([each for each in facts if "points.awarded" not in each], row["facts"], where)
-        if "outcome" in row:
-            assert [outcome(decision) for decision in decisions] == [row["outcome"]] * len(decisions), where
+        hold_row(decisions, row, f"event {number}: {row['type']} at {row['at']}")
         if "profile" in row:
-            held(played.shown(row.get("actor", builders.ACTOR)), row["profile"], where)
+            held(played.shown(row.get("actor", builders.ACTOR)), row["profile"], f"the profile after event {number}")
     if "now" in scenario:
         played.now = datetime.fromisoformat(scenario["now"])
     for actor, expected in scenario.get("profiles", {}).items():
         held(played.shown(actor), expected, f"the profile of {actor}")
     if "profile" in scenario:
         held(played.shown(builders.ACTOR), scenario["profile"], "the profile")
+
+
+def hold_row(decisions: Sequence[Decision], row: Mapping[str, Any], where: str) -> None:
+    """Hold what came of a row against what it says."""
+    assert [told(each) for decision in decisions for each in decision.postings] == row.get("transfers", []), where
+    if "facts" in row:
+        facts = [{fact.type: fact.data} for decision in decisions for fact in decision.facts]
+        held([each for each in facts if "points.awarded" not in each], row["facts"], where)
+    scores = [each for decision in decisions for each in decision.scores]
+    if "scores" in row:
+        assert {each.board: each.points for each in scores} == row["scores"], where
+    if "windows" in row:
+        assert [each.window for each in scores] == row["windows"], where
+    if "outcome" in row:
+        assert [outcome(decision) for decision in decisions] == [row["outcome"]] * len(decisions), where
 
 
 def events(row: Mapping[str, Any], number: int) -> Iterator[Event]:
@@ -102,7 +138,7 @@ def events(row: Mapping[str, Any], number: int) -> Iterator[Event]:
 def told(posting: Posting) -> str:
     """Return a posting as scenarios write it."""
     what = f"{posting.amount} {posting.currency} {posting.kind} {posting.cause}"
-    if posting.debit_account == "issued" and posting.credit_account.startswith("actor:"):
+    if posting.kind in {"award", "bonus"}:
         return f"+{what}"
     return f"{posting.debit_account} > {posting.credit_account} {what}"
 

@@ -50,12 +50,59 @@ def test_attributes_beyond_bounds_are_refused_together(data: dict[str, Any], rea
     assert decision.profile is EMPTY
 
 
-@pytest.mark.parametrize(
-    "name", ["spend", "adjust", "badge.award", "reward.redeem", "streak.freeze", "quest.start", "reverse"]
-)
+@pytest.mark.parametrize("name", ["reward.redeem", "quest.start"])
 def test_command_that_is_not_built_is_answered(name: str) -> None:
     """Whoever waits for the outcome gets one."""
     assert command(name).outcome == Outcome("refused", "not_supported")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("spend", {"currency": "coins", "amount": 0}, "invalid_amount"),
+        ("spend", {"currency": "coins", "amount": -1}, "invalid_amount"),
+        ("spend", {"currency": "coins", "amount": True}, "invalid_amount"),
+        ("spend", {"currency": "coins", "amount": 1.5}, "invalid_amount"),
+        ("spend", {"currency": "coins", "amount": "5"}, "invalid_amount"),
+        ("spend", {"currency": "coins"}, "invalid_amount"),
+        ("spend", {"currency": "coins", "amount": 10**15 + 1}, "invalid_amount"),
+        ("spend", {"currency": "coins", "amount": 11}, "insufficient_balance"),
+        ("spend", {"currency": "gold", "amount": 1}, "unknown_currency"),
+        ("spend", {"currency": ["coins"], "amount": 1}, "unknown_currency"),
+        ("spend", {"currency": "xp", "amount": 1}, "not_spendable"),
+        ("spend", {"currency": "coins", "amount": 1, "reason": 7}, "invalid_reason"),
+        ("spend", {"currency": "coins", "amount": 1, "reason": "x" * 257}, "invalid_reason"),
+        ("spend", {"currency": "coins", "amount": 1, "reason": "a\0b"}, "invalid_reason"),
+        ("adjust", {"currency": "coins", "amount": -11}, "insufficient_balance"),
+        ("adjust", {"currency": "gold", "amount": 1}, "unknown_currency"),
+        ("adjust", {"currency": "xp", "amount": 0}, "invalid_amount"),
+        ("adjust", {"currency": "points", "amount": 10**15}, "balance_out_of_range"),
+        ("badge.award", {"badge": "b"}, "unknown_badge"),
+        ("badge.award", {}, "unknown_badge"),
+        ("badge.award", {"badge": ["b"]}, "unknown_badge"),
+        ("streak.freeze", {"streak": "s"}, "unknown_streak"),
+        ("reverse", {}, "unknown_event"),
+        ("reverse", {"source": "s", "id": ""}, "unknown_event"),
+        ("reverse", {"source": "s", "id": "x" * 257}, "unknown_event"),
+        ("reverse", {"source": "s", "id": "a\0b"}, "unknown_event"),
+    ],
+)
+def test_refused_command_changes_nothing(name: str, data: dict[str, Any], reason: str) -> None:
+    """The outcome says why, as a code."""
+    profile = Profile(seq=3, balances={"coins": 10, "xp": 10, "points": 2**53 - 10**15})
+
+    decision = command(name, data, profile)
+
+    assert decision == Decision(profile, outcome=Outcome("refused", reason))
+    assert decision.profile is profile
+
+
+def test_an_answer_that_says_nothing_is_refused() -> None:
+    """Only a foreign producer can have made it."""
+    with pytest.raises(PoisonEvent) as refusal:
+        command("answer.reversal", {"command": {}})
+
+    assert refusal.value.reason is Reason.INVALID_RECORD
 
 
 def test_unknown_command_is_dead_lettered() -> None:

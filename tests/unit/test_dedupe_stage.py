@@ -12,7 +12,7 @@ from tables.seen import Seen, decode_seen, encode_seen, seen_key
 from tests.builders import INSTANT, cloudevent, event
 from tests.memory import MemoryRecord, MemoryTable, step
 
-UNIQUE, DEAD_LETTERS = "t.events.unique", "t.dead-letters"
+UNIQUE, OUTCOMES, DEAD_LETTERS = "t.events.unique", "t.outcomes", "t.dead-letters"
 DAY_MS = 86_400_000
 NOON_MS = int(INSTANT.timestamp()) * 1_000
 TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -23,7 +23,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.table = MemoryTable()
-        self.stage = DedupeStage(unique=UNIQUE, dead_letters=DEAD_LETTERS, retention_days=30)
+        self.stage = DedupeStage(unique=UNIQUE, outcomes=OUTCOMES, dead_letters=DEAD_LETTERS, retention_days=30)
 
     def run(self, *records: MemoryRecord) -> Effects:
         """Process a run to its end."""
@@ -224,3 +224,22 @@ def test_an_entry_is_small_and_its_key_begins_with_the_tenant() -> None:
     assert len(key) == len(b"acme\0") + 16
     assert len(encode_seen(2**62, 2**62)) == 16
     assert decode_seen(encode_seen(7, NOON_MS)) == Seen(7, NOON_MS)
+
+
+def test_a_repeated_command_is_answered() -> None:
+    """Whoever waits for its outcome learns that it was here before; events and answers have no outcome."""
+    worker = Worker()
+    command = event(id="c-1", type="plaudit.spend", data={"currency": "coins"})
+    told = event(id="e-1", data={"note": "plaudit.spend", "type": "plaudit.spend"})
+    answer = event(id="a-1", type="plaudit.answer.reversal")
+    worker.run(appended(1, canonical=command), appended(2, canonical=told), appended(3, canonical=answer))
+
+    effects = worker.run(*(appended(seq, canonical=each) for seq, each in enumerate((command, told, answer), 4)))
+
+    [output] = effects.outputs[OUTCOMES, 0]
+    assert (output.key, json.loads(output.value or b"")) == (
+        b"c-1",
+        {"id": "c-1", "status": "duplicate", "reason": None, "transfers": [], "balances": {}},
+    )
+    assert [name for name, _ in output.headers] == ["plaudit-seq", "plaudit-appended"]
+    assert effects.counts == {"duplicate": 3}

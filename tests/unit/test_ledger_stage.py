@@ -7,13 +7,25 @@ import pytest
 
 from agents.ledger import LedgerStage
 from pipeline.errors import InvariantBroken, Reason, TransientError
-from pipeline.events import encode_json
+from pipeline.events import (
+    ANSWER_SOURCE,
+    IDENTITY_HEADER,
+    REVERSAL_ANSWER,
+    SEQ_HEADER,
+    TRACE_HEADER,
+    ReversalAsked,
+    decode_event,
+    encode_json,
+    identity,
+)
 from pipeline.recordbatch.model import Effects, Run
+from sinks.ledger.asked import Caused
 from sinks.ledger.posting import SEQ_MAX, Posting, decode_posted
 from sinks.ledger.sink import Applied
-from tests.builders import INSTANT, key, transaction, transfer
+from tests.builders import ACTOR, INSTANT, TENANT, key, transaction, transfer
 from tests.memory import MemoryRecord, sequenced
 
+EVENTS = "t.events"
 DEAD_LETTERS = "t.dead-letters"
 VALID = encode_json(transaction())
 
@@ -23,6 +35,7 @@ class ListLedger:
 
     def __init__(self, away: int = 0) -> None:
         self.batches: list[tuple[int, list[Posting], datetime]] = []
+        self.asked: list[tuple[int, str, str, str, str]] = []
         self.closed = False
         self._away = away
 
@@ -33,13 +46,18 @@ class ListLedger:
         self.batches.append((partition, list(batch), recorded_at))
         return Applied(len(batch) - 1, 7, 1) if batch else Applied(0, 0, 0)
 
+    async def caused_by(self, partition: int, tenant: str, actor: str, source: str, event_id: str) -> list[Caused]:
+        assert self.batches, "what precedes a question is in the ledger first"
+        self.asked.append((partition, tenant, actor, source, event_id))
+        return [Caused("pr.merged", INSTANT, "issued", f"actor:{actor}", 10, "xp")]
+
     async def close(self) -> None:
         self.closed = True
 
 
 def stage(ledger: ListLedger | None = None) -> LedgerStage:
     """Return a stage whose clock stands still."""
-    return LedgerStage(dead_letters=DEAD_LETTERS, sink=ledger or ListLedger(), clock=lambda: INSTANT)
+    return LedgerStage(events=EVENTS, dead_letters=DEAD_LETTERS, sink=ledger or ListLedger(), clock=lambda: INSTANT)
 
 
 def run(*records: MemoryRecord) -> Run:
@@ -172,3 +190,43 @@ async def test_stop_closes_the_sink() -> None:
     await stage(ledger).stop()
 
     assert ledger.closed
+
+
+async def test_a_question_is_answered_by_an_event_of_the_same_actor() -> None:
+    """With an id that follows from the question, so that a repeat is a duplicate, and its trace."""
+    ledger = ListLedger()
+    asking = transaction(event_type="plaudit.reverse", transfers=(), ask=ReversalAsked("shop", "order-1"))
+    headers = ((SEQ_HEADER, b"7"), (TRACE_HEADER, b"00-ab-cd-01"))
+    record = MemoryRecord(encode_json(asking), offset=7, headers=headers)
+
+    first, again = [await delivered(stage(ledger), run(record)) for _ in range(2)]
+
+    [output] = first.outputs[EVENTS, 3]
+    answer = decode_event(output.value or b"")
+    assert first.outputs == again.outputs
+    assert ledger.asked == [(3, TENANT, ACTOR, "shop", "order-1")] * 2
+    assert (output.key, answer.type, answer.subject, answer.time) == (key(), REVERSAL_ANSWER, ACTOR, INSTANT)
+    assert dict(output.headers) == {
+        IDENTITY_HEADER: identity(TENANT, ANSWER_SOURCE, answer.id),
+        TRACE_HEADER: b"00-ab-cd-01",
+    }
+    assert answer.data["command"]["id"] == "event-1"
+    assert [each["amount"] for each in answer.data["transfers"]] == [10]
+
+
+async def test_a_question_waits_for_a_database_that_is_away() -> None:
+    """Nothing is answered from half of what there is."""
+    asking = transaction(transfers=(), ask=ReversalAsked("shop", "order-1"))
+    effects = (ledgers := stage(ListLedger(away=1))).process(run(sequenced(encode_json(asking), 7)), {})
+
+    with pytest.raises(TransientError):
+        await ledgers.deliver(run(), effects)
+
+    assert effects.outputs == {}
+
+
+async def delivered(ledgers: LedgerStage, batch: Run) -> Effects:
+    """Return the effects of a run that was delivered."""
+    effects = ledgers.process(batch, {})
+    await ledgers.deliver(batch, effects)
+    return effects

@@ -251,10 +251,22 @@ def test_a_transaction_says_all_that_was_posted() -> None:
     assert output.key == actor_key(TENANT, ACTOR)
     assert (transaction.tenant, transaction.actor, transaction.event_id) == (TENANT, ACTOR, "event-7")
     assert (transaction.event_type, transaction.revision, transaction.occurred_at) == ("pr.merged", 1, INSTANT)
-    assert transfer.id == transfer_id(cause_id(identity(TENANT, transaction.event_source, "event-7"), 7), 0)
+    who = actor_key(TENANT, ACTOR) + b"\0" + identity(TENANT, transaction.event_source, "event-7")
+    assert transfer.id == transfer_id(cause_id(who, 7), 0)
     assert (transfer.debit_account, transfer.credit_account) == ("issued", f"actor:{ACTOR}")
     assert (transfer.amount, transfer.currency, transfer.kind, transfer.cause) == (10, "xp", "award", "merged")
     assert (score.board, score.window, score.points) == ("weekly", "2026-11-16", 10)
+
+
+def test_one_identity_of_two_actors_makes_two_transfers() -> None:
+    """Dedupe sees each in a partition of its own, where both may have the same sequence."""
+    ids = [
+        decode_transaction(output.value or b"").transfers[0].id
+        for actor in ("ada", "bob")
+        for output in sent(Match().run(arrived(7, subject=actor)), "transactions")
+    ]
+
+    assert len(set(ids)) == 2
 
 
 def test_a_fact_is_a_cloudevent_about_the_actor() -> None:

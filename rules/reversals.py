@@ -1,0 +1,123 @@
+"""Reversals: the opposite of every transfer that an event caused, once.
+
+What an event caused stands in the ledger, however long ago it was; profiles do not remember it. So a reversal takes two
+steps (docs/adr/0010): the command makes match ask the ledger, and the ledger's answer, an event of the same actor, is
+what posts.
+"""
+
+from datetime import datetime
+from hashlib import blake2b
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from pipeline.errors import PoisonEvent, Reason
+from pipeline.events import ID_LENGTH_MAX, SOURCE_LENGTH_MAX, Event, ReversalAsked
+from rules.decision import REVERSED, Decision, Outcome, actor_account
+from rules.economy import Economy
+from rules.profile import NO_GAME, Profile
+from rules.refusal import Refusal
+from rules.work import Work
+
+_DIGEST_BYTES: Final = 12  # of what a profile remembers of a reversed event
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """An event that others speak of."""
+
+    source: str
+    id: str
+    type: str
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """A transfer of the ledger."""
+
+    debit_account: str
+    credit_account: str
+    amount: Annotated[int, msgspec.Meta(gt=0)]
+    currency: str
+
+
+class ReversalAnswer(msgspec.Struct, frozen=True):
+    """What the ledger says: which command asked, about which event, and what that event moved.
+
+    `event` is None if the ledger has no transfer of it.
+    """
+
+    command: Origin
+    asked: ReversalAsked
+    event: Origin | None
+    transfers: tuple[Moved, ...]
+
+
+def ask_reversal(profile: Profile, data: dict[str, Any]) -> Decision:
+    """Ask the ledger what the named event moved.
+
+    Raises:
+        Refusal: `unknown_event`: nothing can have this name; `already_reversed`.
+    """
+    source, name = data.get("source"), data.get("id")
+    if not (isinstance(source, str) and 0 < len(source) <= SOURCE_LENGTH_MAX):
+        raise Refusal("unknown_event")
+    if not (isinstance(name, str) and 0 < len(name) <= ID_LENGTH_MAX):
+        raise Refusal("unknown_event")
+    if "\0" in source or "\0" in name:
+        raise Refusal("unknown_event")
+    if _digest(source, name) in (profile.game or NO_GAME).reversed:
+        raise Refusal("already_reversed")
+    return Decision(profile, ask=ReversalAsked(source, name))
+
+
+def reverse(profile: Profile, answer: Event, economy: Economy, seq: int) -> Decision:
+    """Post the opposite of what the ledger says, in the name of the command.
+
+    What the event had brought the actor is taken back as far as it is still there; the account `reversed` carries the
+    rest. Levels, badges and what limits have counted stay. Leaderboards lose what the event had brought, in the windows
+    of its own time.
+
+    Raises:
+        Refusal: `already_reversed`, `unknown_event`.
+        PoisonEvent: the answer can't be read; or what is given back is out of range.
+    """
+    try:
+        found = msgspec.convert(answer.data, ReversalAnswer, strict=False)
+    except msgspec.ValidationError as error:
+        raise PoisonEvent(Reason.INVALID_RECORD, f"no answer about a reversal: {error}") from error
+    command = _named(answer, found.command)
+    digest = _digest(found.asked.source, found.asked.id)
+    if digest in (profile.game or NO_GAME).reversed:
+        raise Refusal("already_reversed", command)
+    if found.event is None:
+        raise Refusal("unknown_event", command)
+    work = Work(profile, _named(answer, found.event), economy)
+    work.change(reversed=(*work.game.reversed, digest))
+    _post_opposite(work, found, actor_account(answer.subject))
+    return msgspec.structs.replace(work.applied(seq), outcome=Outcome("applied"), event=command)
+
+
+def _post_opposite(work: Work, found: ReversalAnswer, actor: str) -> None:
+    cause = found.asked.id
+    for moved in sorted(found.transfers, key=lambda each: each.debit_account != actor):  # what it took, first
+        if moved.debit_account == actor:
+            work.give(moved.currency, moved.amount, moved.credit_account, "reverse", cause)
+        elif moved.credit_account == actor:
+            there = min(work.balances.get(moved.currency, 0), moved.amount)
+            if there:
+                work.take(moved.currency, there, moved.debit_account, "reverse", cause)
+            if moved.amount > there:
+                work.move(REVERSED, moved.debit_account, moved.amount - there, moved.currency, cause)
+        else:
+            work.move(moved.credit_account, moved.debit_account, moved.amount, moved.currency, cause)
+
+
+def _named(answer: Event, origin: Origin) -> Event:
+    """Return the event that an answer speaks of, as far as it is known: without its data."""
+    return msgspec.structs.replace(
+        answer, id=origin.id, source=origin.source, type=origin.type, time=origin.time, data={}
+    )
+
+
+def _digest(source: str, name: str) -> bytes:
+    return blake2b(f"{source}\0{name}".encode(), digest_size=_DIGEST_BYTES, person=b"plaudit-reversed").digest()

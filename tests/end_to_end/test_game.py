@@ -1,0 +1,87 @@
+"""The game from end to end: commands are answered, and what they undo is undone in the ledger and on the boards."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.recordbatch.model import Output
+from pipeline.recordbatch.producer import BatchProducer
+from pipeline.topology import EVENTS_RAW, topic_name
+from tests.end_to_end.deployment import PARTITIONS, Deployment
+
+TENANT = "game"
+ECONOMY = """
+economy: game
+currencies: {coins: {spendable: true}}
+rules: [{id: order, on: order.paid, award: {coins: {field: data.cents}}}]
+streaks: [{id: weekly, on: order.paid, every: week, milestones: {2: {coins: 1000}}}]
+badges: [{id: buyer, count: {on: order.paid}, at: 3, award: {coins: 500}}]
+leaderboards: [{id: earned, currency: coins, window: all}]
+"""
+
+
+def order(name: str, day: str, cents: int, actor: str = "ada") -> dict[str, Any]:
+    """Return a paid order."""
+    return happened(name, "order.paid", day, actor, {"cents": cents})
+
+
+def happened(name: str, kind: str, day: str, actor: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return an event as a producer sends it."""
+    return {
+        "specversion": "1.0",
+        "id": name,
+        "source": "shop",
+        "type": kind,
+        "subject": actor,
+        "tenant": TENANT,
+        "time": f"{day}T12:00:00Z",
+        "data": data,
+    }
+
+
+def send(deployment: Deployment, *events: dict[str, Any]) -> None:
+    """Append events to one partition of `events.raw`, so that they keep their order."""
+
+    async def append() -> None:
+        producer = BatchProducer(deployment.environment["PLAUDIT_BROKER"], client_id="test")
+        await producer.start()
+        topic = topic_name(deployment.prefix, EVENTS_RAW)
+        await producer.append(topic, PARTITIONS - 1, [Output(None, json.dumps(each).encode()) for each in events])
+        await producer.stop()
+
+    asyncio.run(append())
+
+
+@pytest.mark.timeout(240)
+def test_what_a_command_undoes_is_undone_once(shop: Deployment, tmp_path: Path) -> None:
+    """Spent points are carried by the account of reversals; a second reversal and a repeated command change nothing."""
+    economy = tmp_path / "game.yaml"
+    economy.write_text(ECONOMY)
+    shop.plaudit("economy", "publish", str(economy), "--wait")
+    reversal = {"source": "shop", "id": "o-1"}
+
+    send(
+        shop,
+        order("o-1", "2026-03-02", 40),
+        order("o-2", "2026-03-09", 5),
+        order("o-3", "2026-03-10", 5),
+        happened("s-1", "plaudit.spend", "2026-03-11", "ada", {"currency": "coins", "amount": 1_545}),
+        happened("r-1", "plaudit.reverse", "2026-03-12", "ada", reversal),
+        happened("r-1", "plaudit.reverse", "2026-03-12", "ada", reversal),
+        happened("r-2", "plaudit.reverse", "2026-03-12", "ada", reversal),
+        happened("r-3", "plaudit.reverse", "2026-03-12", "bob", reversal),
+    )
+    shop.drain()
+
+    assert shop.balances(TENANT) == {
+        ("actor:ada", "coins"): 0,
+        ("issued", "coins"): -1_510,
+        ("spent", "coins"): 1_545,
+        ("reversed", "coins"): -35,
+    }
+    assert shop.scores(TENANT, "earned") == {"ada": 1_510}
+    shop.plaudit("ledger", "verify")
+    shop.assert_running()
