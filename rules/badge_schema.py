@@ -60,8 +60,8 @@ class Criterion(Model):
     level: Annotated[int, Field(strict=True, ge=2), AfterValidator(_reachable)] | None = None
     streak: StreakOf | None = None
     balance: Annotated[dict[Currency, Count], Field(min_length=1)] | None = None
-    all: Annotated[tuple["Criterion", ...], Field(min_length=1, max_length=20)] | None = None
-    any: Annotated[tuple["Criterion", ...], Field(min_length=1, max_length=20)] | None = None
+    all: Annotated[tuple["Criterion", ...], Field(max_length=20)] | None = None
+    any: Annotated[tuple["Criterion", ...], Field(max_length=20)] | None = None
     at: Count | None = None
 
     @model_validator(mode="after")
@@ -71,6 +71,8 @@ class Criterion(Model):
             raise mistake("criterion", "a criterion is exactly one of " + ", ".join(KINDS), "count: {on: pr.merged}")
         if self.at is not None and given[0] not in {"count", "sum"}:
             raise mistake("criterion", f"`at` belongs to count and sum, not to {given[0]}", "leave it out", at="at")
+        if () in (self.all, self.any):
+            raise mistake("criterion", f"`{given[0]}` names at least one criterion", "[{level: 5}]", at=given[0])
         if _depth(self) > PARTS_DEPTH_MAX:
             raise mistake("criterion", f"at most {PARTS_DEPTH_MAX} levels of all and any", "make several badges")
         return self

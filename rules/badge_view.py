@@ -1,6 +1,6 @@
 """What a profile shows of badges: those earned, how far the others are, and which are nearest."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from pipeline.events import EPOCH
@@ -63,9 +63,10 @@ def _earned(badge: Badge, earned: Earned) -> dict[str, object]:
         "category": badge.category,
         "tier": tiers[-1][0] if tiers else None,
         "times": earned.steps + earned.given if badge.repeatable else 1,
-        "earned_at": _instant(earned.at_us).isoformat(),
+        "earned_at": shown_instant(earned.at_us),
     }
 
 
-def _instant(micros: int) -> datetime:
-    return EPOCH + timedelta(microseconds=micros)
+def shown_instant(micros: int) -> str:
+    """Return an instant (microseconds since the epoch) as profiles show it."""
+    return (EPOCH + timedelta(microseconds=micros)).isoformat()

@@ -13,6 +13,7 @@ from rules.decision import Decision, Outcome
 from rules.economy import Economy
 from rules.points_commands import adjust, spend
 from rules.profile import Profile
+from rules.quests import start_quest
 from rules.refusal import Refusal
 from rules.reversals import ask_reversal, reverse
 from rules.streak_commands import freeze_streak
@@ -22,7 +23,7 @@ from rules.work import Work
 SET_ATTRIBUTES: Final = "plaudit.attributes.set"
 REVERSE: Final = "plaudit.reverse"
 # Named by the contracts, answered as not supported until their parts of the economy are built.
-_NOT_BUILT: Final = frozenset({"plaudit.reward.redeem", "plaudit.quest.start"})
+_NOT_BUILT: Final = frozenset({"plaudit.reward.redeem"})
 
 Command = Callable[[Work, dict[str, Any]], None]
 """Does what a command's data asks for. Raises Refusal if it is not to be done, before anything has changed."""
@@ -32,6 +33,7 @@ _COMMANDS: Final[dict[str, Command]] = {
     "plaudit.adjust": adjust,
     "plaudit.badge.award": award_badge,
     "plaudit.streak.freeze": freeze_streak,
+    "plaudit.quest.start": start_quest,
 }
 
 

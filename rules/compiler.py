@@ -1,11 +1,9 @@
 """Compiles an economy document, once per revision, to what the evaluation of events needs."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from fractions import Fraction
 from typing import Final
 
-from pipeline.events import micros
 from rules import schema
 from rules.amounts import compile_amount
 from rules.condition_schema import AllOf, Comparison, Condition
@@ -13,11 +11,11 @@ from rules.conditions import compile_condition, compile_reader
 from rules.economy import Amount, Board, Economy, Levels, Multiplier, Rule
 from rules.game_compiler import compile_game
 from rules.index import Entry, RuleIndex
+from rules.instants import after_us, before_us
 from rules.limits import Limit, make_limit
 from rules.scores import compile_split
 from rules.zones import zone_named
 
-_EVER_US: Final = 2**63  # beyond the last instant that an event can have
 _SECOND_US: Final = 1_000_000
 
 
@@ -83,14 +81,10 @@ def _multiplier(multiplier: schema.Multiplier) -> Multiplier:
         id=multiplier.id,
         currency=multiplier.currency,
         factor=Fraction(multiplier.factor),
-        from_us=_instant_us(multiplier.from_, -_EVER_US),
-        until_us=_instant_us(multiplier.until, _EVER_US),
+        from_us=after_us(multiplier.from_),
+        until_us=before_us(multiplier.until),
         when=None if multiplier.when is None else compile_condition(multiplier.when),
     )
-
-
-def _instant_us(instant: datetime | None, default: int) -> int:
-    return default if instant is None else micros(instant)
 
 
 def _levels(levels: schema.Levels | None) -> Levels | None:

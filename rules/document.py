@@ -14,7 +14,7 @@ from rules.yaml_text import parse_document
 __all__ = ["EconomyDocument", "Problem", "parse_document", "validate"]
 
 _CONDITION: Final = TypeAdapter(When)
-_WITH_IDS: Final = ("rules", "multipliers", "leaderboards", "streaks", "badges")
+_WITH_IDS: Final = ("rules", "multipliers", "leaderboards", "streaks", "badges", "quests")
 _NAMED: Final = ("streaks", "badges")
 
 

@@ -92,15 +92,38 @@ class Badge:
     repeatable: bool
 
 
+@dataclass(frozen=True, slots=True)
+class QuestTask:
+    """So many events of some types."""
+
+    id: str
+    on: tuple[str, ...]
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quest:
+    """Tasks that count while `from_us` <= event time < `until_us`; from their start on, if it isn't automatic."""
+
+    id: str
+    automatic: bool
+    from_us: int
+    until_us: int
+    tasks: tuple[QuestTask, ...]
+    awards: Awards
+    badge: str | None
+
+
 class TypePlan(NamedTuple):
     """What of the game the events of one type are about, each in document order.
 
-    `badges` are those that count such events, and those that may follow from any.
+    `badges` are those that count such events, and those that may follow from any; a quest comes with its tasks.
     """
 
     streaks: tuple[Streak, ...] = ()
     counters: tuple[Counter, ...] = ()
     badges: tuple[Badge, ...] = ()
+    quests: tuple[tuple[Quest, tuple[QuestTask, ...]], ...] = ()
 
 
 class About(Protocol):
@@ -116,14 +139,19 @@ T = TypeVar("T", bound=About)
 class Game:
     """The parts by their ids, in document order. `stateful` are the badges that any change of a profile may give."""
 
-    __slots__ = ("_plans", "badges", "counters", "stateful", "streaks")
+    __slots__ = ("_plans", "badges", "counters", "quests", "stateful", "streaks")
 
     def __init__(
-        self, streaks: Mapping[str, Streak], badges: Mapping[str, Badge], counters: Mapping[str, Counter]
+        self,
+        streaks: Mapping[str, Streak],
+        badges: Mapping[str, Badge],
+        counters: Mapping[str, Counter],
+        quests: Mapping[str, Quest],
     ) -> None:
         self.streaks = streaks
         self.badges = badges
         self.counters = counters
+        self.quests = quests
         self.stateful = tuple(badge for badge in badges.values() if _is_stateful(badge.criterion))
         self._plans: dict[str, TypePlan | None] = {}
 
@@ -140,7 +168,9 @@ class Game:
     def _make(self, event_type: str) -> TypePlan | None:
         streaks = _about(event_type, self.streaks.values())
         counters = _about(event_type, self.counters.values())
-        if not (streaks or counters):
+        quests = tuple((quest, _about(event_type, quest.tasks)) for quest in self.quests.values())
+        quests = tuple((quest, tasks) for quest, tasks in quests if tasks)
+        if not (streaks or counters or quests):
             return None
         keys = {counter.key for counter in counters}
         badges = tuple(
@@ -148,7 +178,7 @@ class Game:
             for badge in self.badges.values()
             if _is_stateful(badge.criterion) or keys & set(counters_of(badge.criterion))
         )
-        return TypePlan(streaks, counters, badges)
+        return TypePlan(streaks, counters, badges, quests)
 
 
 def counters_of(criterion: Criterion) -> Iterable[str]:

@@ -1,17 +1,19 @@
 """Compiles the parts of an economy document beyond its rules, once per revision."""
 
-from rules import game_schema, schema
+from rules import game_schema, quest_schema, schema
 from rules.badge_compiler import compile_badges
-from rules.game import Game, Streak
+from rules.game import Game, Quest, QuestTask, Streak
+from rules.instants import after_us, before_us
 from rules.limits import make_limit
 
 
 def compile_game(document: schema.EconomyDocument) -> Game | None:
     """Return the game that a validated document describes; None if it is all rules."""
-    if not (document.streaks or document.badges):
+    if not (document.streaks or document.badges or document.quests):
         return None
     badges, counters = compile_badges(document.badges)
-    return Game({each.id: _streak(each) for each in document.streaks}, badges, counters)
+    streaks = {each.id: _streak(each) for each in document.streaks}
+    return Game(streaks, badges, counters, {each.id: _quest(each) for each in document.quests})
 
 
 def _streak(part: game_schema.StreakPart) -> Streak:
@@ -23,4 +25,16 @@ def _streak(part: game_schema.StreakPart) -> Streak:
         grace=part.grace,
         freezes=None if freezes is None else make_limit(f"freeze:{part.id}", freezes.times, None, freezes.per),
         milestones=tuple((length, tuple(part.milestones[length].items())) for length in sorted(part.milestones)),
+    )
+
+
+def _quest(part: quest_schema.QuestPart) -> Quest:
+    return Quest(
+        id=part.id,
+        automatic=part.start == "auto",
+        from_us=after_us(part.from_),
+        until_us=before_us(part.until),
+        tasks=tuple(QuestTask(task.id, task.on, task.times) for task in part.tasks),
+        awards=tuple((currency, amount) for currency, amount in part.award.items() if currency != "badge"),
+        badge=part.award.get("badge"),
     )

@@ -7,10 +7,10 @@ from typing import Any, Final
 import msgspec
 from pydantic_core import ErrorDetails
 
-from rules import badge_schema, condition_schema, game_schema, schema
+from rules import badge_schema, condition_schema, game_schema, quest_schema, schema
 from rules.fields import closest
 
-NOT_BUILT: Final = frozenset({"quests", "rewards", "seasons", "abuse"})
+NOT_BUILT: Final = frozenset({"rewards", "seasons", "abuse"})
 _NOT_BUILT_KEYS: Final = {"multipliers": frozenset({"streak", "steps"}), "leaderboards": frozenset({"count"})}
 _MODELS: Final[dict[str, type[condition_schema.Model]]] = {
     "rules": schema.Rule,
@@ -19,6 +19,8 @@ _MODELS: Final[dict[str, type[condition_schema.Model]]] = {
     "streaks": game_schema.StreakPart,
     "freezes": game_schema.Freezes,
     "badges": badge_schema.BadgePart,
+    "quests": quest_schema.QuestPart,
+    "tasks": quest_schema.Task,
     "count": badge_schema.CountOf,
     "sum": badge_schema.SumOf,
     "streak": badge_schema.StreakOf,

@@ -20,6 +20,17 @@ class Earned(msgspec.Struct, frozen=True, array_like=True, gc=False):
     given: int = 0
 
 
+class QuestState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A quest that an actor has begun: how often each task was done, when it began, when it was completed.
+
+    Times are those of events, in microseconds since the epoch. A completed quest needs its tasks no more.
+    """
+
+    tasks: dict[str, int] = {}
+    started_us: int = 0
+    completed_us: int | None = None
+
+
 class Game(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an actor has of the game beyond points, by the ids of the economy. Stored like a profile.
 
@@ -31,6 +42,7 @@ class Game(msgspec.Struct, frozen=True, array_like=True, gc=False):
     counters: dict[str, int] = {}
     badges: dict[str, Earned] = {}
     reversed: tuple[bytes, ...] = ()
+    quests: dict[str, QuestState] = {}
 
 
 NO_GAME: Final = Game()

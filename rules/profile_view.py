@@ -6,10 +6,12 @@ from typing import Final, NamedTuple
 from rules.badge_view import recommended, show_badges, show_progress
 from rules.economy import Economy, Levels
 from rules.profile import NO_GAME, Game, Profile
+from rules.quest_view import show_quest
 from rules.streak_view import show_streak
 from rules.work import actor_zone
 
 _MILLIS: Final = 1_000
+_MICROS: Final = 1_000
 
 
 def show_profile(profile: Profile, economy: Economy, now_ms: int) -> dict[str, object]:
@@ -30,6 +32,9 @@ def show_profile(profile: Profile, economy: Economy, now_ms: int) -> dict[str, o
         shown["recommended"] = recommended(game, held)
     else:
         shown |= {"badges": [], "progress": {}, "recommended": []}
+    quests = {} if game is None else game.quests
+    begun = {} if profile.game is None else profile.game.quests
+    shown["quests"] = {name: show_quest(quest, begun.get(name), now_ms * _MICROS) for name, quest in quests.items()}
     shown["attributes"] = profile.attributes
     return shown
 

@@ -20,6 +20,7 @@ from rules.fields import (
     mistake,
 )
 from rules.game_schema import On, StreakPart
+from rules.quest_schema import QuestPart
 
 RULES_MAX = 10_000
 PARTS_MAX = 1_000
@@ -156,5 +157,6 @@ class EconomyDocument(Model):
     levels: Levels | None = None
     streaks: Annotated[tuple[StreakPart, ...], Field(max_length=PARTS_MAX)] = ()
     badges: Annotated[tuple[BadgePart, ...], Field(max_length=PARTS_MAX)] = ()
+    quests: Annotated[tuple[QuestPart, ...], Field(max_length=PARTS_MAX)] = ()
     leaderboards: Annotated[tuple[Leaderboard, ...], Field(max_length=1_000)] = ()
     dataversions: dict[EventPattern, Majors] = Field(default_factory=dict)

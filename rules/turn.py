@@ -4,6 +4,7 @@ from rules.badges import award_badges, count_up
 from rules.economy import Economy
 from rules.game import TypePlan
 from rules.levels import climb
+from rules.quests import advance_quests
 from rules.streaks import advance_streak
 from rules.work import Work
 
@@ -19,7 +20,7 @@ def before_rules(work: Work, plan: TypePlan) -> None:
 
 
 def after_rules(work: Work, economy: Economy, plan: TypePlan | None) -> None:
-    """Give levels, then badges, then the levels that those lead to.
+    """Give levels, then badges and quests, then the levels that those lead to.
 
     Raises:
         PoisonEvent: an award is out of range.
@@ -33,5 +34,7 @@ def after_rules(work: Work, economy: Economy, plan: TypePlan | None) -> None:
     counted = plan is not None and count_up(work, plan.counters)
     if counted or work.changed:
         award_badges(work, game.stateful if plan is None else plan.badges)
+    if plan is not None:
+        advance_quests(work, plan.quests)
     if len(work.postings) > posted and levels is not None:
         climb(work, levels)

@@ -19,6 +19,7 @@ def paths(**sections: Any) -> list[str]:
 
 STREAK = {"id": "daily", "on": "session.started", "every": "day"}
 BADGE = {"id": "b", "count": {"on": "x"}}
+QUEST = {"id": "q", "tasks": [{"id": "t", "on": "x"}]}
 
 
 @pytest.mark.parametrize(
@@ -67,9 +68,32 @@ def test_mistake_in_a_badge(part: dict[str, Any], path: str) -> None:
     assert path in paths(badges=[part], **sections)
 
 
+@pytest.mark.parametrize(
+    ("part", "path"),
+    [
+        ({"tasks": []}, "quests[0].tasks"),
+        ({"tasks": [{"id": "t", "on": "x", "times": 0}]}, "quests[0].tasks[0].times"),
+        ({"tasks": [{"id": "t", "on": "x"}, {"id": "t", "on": "y"}]}, "quests[0].tasks"),
+        ({"tasks": [{"id": "t", "on": "x", "tims": 2}]}, "quests[0].tasks[0].tims"),
+        ({"start": "now"}, "quests[0].start"),
+        ({"from": "2026-01-02T00:00:00Z", "until": "2026-01-02T00:00:00Z"}, "quests[0].until"),
+        ({"award": {"gold": 1}}, "quests[0].award.gold"),
+        ({"award": {"xp": 0}}, "quests[0].award.xp"),
+        ({"award": {"xp": 1.5}}, "quests[0].award.xp"),
+        ({"award": {"badge": "bb"}}, "quests[0].award"),
+        ({"award": 5}, "quests[0].award"),
+    ],
+)
+def test_mistake_in_a_quest(part: dict[str, Any], path: str) -> None:
+    """Each is found where it is."""
+    assert paths(quests=[QUEST | part], badges=[BADGE]) == [path]
+
+
 def test_ids_are_unique_in_their_section() -> None:
     """They name causes in the ledger."""
-    assert paths(streaks=[STREAK, STREAK], badges=[BADGE, BADGE]) == ["streaks[1].id", "badges[1].id"]
+    twice = {"streaks": [STREAK, STREAK], "badges": [BADGE, BADGE], "quests": [QUEST, QUEST]}
+
+    assert paths(**twice) == ["streaks[1].id", "badges[1].id", "quests[1].id"]
 
 
 @pytest.mark.parametrize(
