@@ -242,7 +242,7 @@ def _what_became(verdict: _Verdict | None) -> str:
     decision = verdict.decision
     if decision.outcome is not None:
         return decision.outcome.status
-    if verdict.changed:
+    if verdict.changed and not (decision.skipped and decision.skipped[0][1] == "abuse"):
         return "applied"
     if decision.ask is not None:
         return "asked"

@@ -80,10 +80,12 @@ def _multiplier(multiplier: schema.Multiplier) -> Multiplier:
     return Multiplier(
         id=multiplier.id,
         currency=multiplier.currency,
-        factor=Fraction(multiplier.factor),
+        factor=Fraction(multiplier.factor or 1),
         from_us=after_us(multiplier.from_),
         until_us=before_us(multiplier.until),
         when=None if multiplier.when is None else compile_condition(multiplier.when),
+        streak=multiplier.streak,
+        steps=tuple(sorted((length, Fraction(factor)) for length, factor in (multiplier.steps or {}).items())),
     )
 
 

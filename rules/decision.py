@@ -8,7 +8,7 @@ from pipeline.events import Ask, Event, Score
 from rules.profile import Profile
 
 PostingKind = Literal["award", "bonus", "spend", "redeem", "adjust", "reverse"]
-SkipReason = Literal["limit", "cooldown", "zero", "too_old"]
+SkipReason = Literal["limit", "cooldown", "zero", "too_old", "abuse"]
 
 ISSUED = "issued"
 SPENT = "spent"

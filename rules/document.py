@@ -14,7 +14,7 @@ from rules.yaml_text import parse_document
 __all__ = ["EconomyDocument", "Problem", "parse_document", "validate"]
 
 _CONDITION: Final = TypeAdapter(When)
-_WITH_IDS: Final = ("rules", "multipliers", "leaderboards", "streaks", "badges", "quests")
+_WITH_IDS: Final = ("rules", "multipliers", "leaderboards", "streaks", "badges", "quests", "abuse")
 _NAMED: Final = ("streaks", "badges")
 
 
@@ -49,8 +49,9 @@ def _between_values(raw: dict[str, Any]) -> Iterator[Problem]:
         patterns = [on] if isinstance(on, str) else on
         if isinstance(patterns, list) and patterns and all(isinstance(each, str) for each in patterns):
             yield from _never(f"rules[{index}].when", rule, patterns)
-    for index, multiplier in _objects(raw.get("multipliers")):
-        yield from _never(f"multipliers[{index}].when", multiplier, ["*"])
+    for section in ("multipliers", "abuse"):
+        for index, entry in _objects(raw.get(section)):
+            yield from _never(f"{section}[{index}].when", entry, ["*"])
 
 
 def _objects(value: object) -> list[tuple[int, dict[str, Any]]]:

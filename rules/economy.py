@@ -34,7 +34,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Multiplier:
-    """A factor on awards of one currency (None: every) while `from_us` <= event time < `until_us`, if `when` holds."""
+    """A factor on awards of one currency (None: every) while `from_us` <= event time < `until_us`, if `when` holds.
+
+    With a streak, the factor is that of the longest of its ascending steps that the streak's length reaches; `factor`
+    is 1 then.
+    """
 
     id: str
     currency: str | None
@@ -42,6 +46,8 @@ class Multiplier:
     from_us: int
     until_us: int
     when: Check | None
+    streak: str | None = None
+    steps: tuple[tuple[int, Fraction], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from rules.work import Work
 def apply(profile: Profile, event: Event, economy: Economy, seq: int) -> Decision:
     """Decide about the event of sequence `seq`, which must be greater than the profile's.
 
-    First streaks, then rules in document order, levels, badges, and levels again. Nothing but the arguments is read:
-    the same ones give the same decision.
+    First abuse limits and streaks, then rules in document order, levels, badges, quests, and levels again. Nothing but
+    the arguments is read: the same ones give the same decision.
 
     Raises:
         PoisonEvent: the event can never be judged: an unknown command, a payload version that the economy does not
@@ -35,8 +35,8 @@ def apply(profile: Profile, event: Event, economy: Economy, seq: int) -> Decisio
     if candidates is None and plan is None:
         return Decision(profile)
     work = Work(profile, event, economy)
-    if plan is not None:
-        before_rules(work, plan)
+    if plan is not None and not before_rules(work, plan):
+        return work.decision(seq)
     if candidates is not None:
         for rule in candidates.matching(work):
             if rule.when is None or rule.when(work):

@@ -114,6 +114,18 @@ class Quest:
     badge: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Abuse:
+    """A limit for events of some types, whatever they earn. `reason` says in words what exceeding it means."""
+
+    id: str
+    on: tuple[str, ...]
+    when: Check | None
+    limit: Limit
+    refuses: bool
+    reason: str
+
+
 class TypePlan(NamedTuple):
     """What of the game the events of one type are about, each in document order.
 
@@ -124,6 +136,7 @@ class TypePlan(NamedTuple):
     counters: tuple[Counter, ...] = ()
     badges: tuple[Badge, ...] = ()
     quests: tuple[tuple[Quest, tuple[QuestTask, ...]], ...] = ()
+    abuses: tuple[Abuse, ...] = ()
 
 
 class About(Protocol):
@@ -139,7 +152,7 @@ T = TypeVar("T", bound=About)
 class Game:
     """The parts by their ids, in document order. `stateful` are the badges that any change of a profile may give."""
 
-    __slots__ = ("_plans", "badges", "counters", "quests", "stateful", "streaks")
+    __slots__ = ("_plans", "abuses", "badges", "counters", "quests", "stateful", "streaks")
 
     def __init__(
         self,
@@ -147,11 +160,13 @@ class Game:
         badges: Mapping[str, Badge],
         counters: Mapping[str, Counter],
         quests: Mapping[str, Quest],
+        abuses: Mapping[str, Abuse],
     ) -> None:
         self.streaks = streaks
         self.badges = badges
         self.counters = counters
         self.quests = quests
+        self.abuses = abuses
         self.stateful = tuple(badge for badge in badges.values() if _is_stateful(badge.criterion))
         self._plans: dict[str, TypePlan | None] = {}
 
@@ -170,7 +185,8 @@ class Game:
         counters = _about(event_type, self.counters.values())
         quests = tuple((quest, _about(event_type, quest.tasks)) for quest in self.quests.values())
         quests = tuple((quest, tasks) for quest, tasks in quests if tasks)
-        if not (streaks or counters or quests):
+        abuses = _about(event_type, self.abuses.values())
+        if not (streaks or counters or quests or abuses):
             return None
         keys = {counter.key for counter in counters}
         badges = tuple(
@@ -178,7 +194,7 @@ class Game:
             for badge in self.badges.values()
             if _is_stateful(badge.criterion) or keys & set(counters_of(badge.criterion))
         )
-        return TypePlan(streaks, counters, badges, quests)
+        return TypePlan(streaks, counters, badges, quests, abuses)
 
 
 def counters_of(criterion: Criterion) -> Iterable[str]:

@@ -1,19 +1,21 @@
 """Compiles the parts of an economy document beyond its rules, once per revision."""
 
-from rules import game_schema, quest_schema, schema
+from rules import abuse_schema, game_schema, quest_schema, schema
 from rules.badge_compiler import compile_badges
-from rules.game import Game, Quest, QuestTask, Streak
+from rules.conditions import compile_condition
+from rules.game import Abuse, Game, Quest, QuestTask, Streak
 from rules.instants import after_us, before_us
 from rules.limits import make_limit
 
 
 def compile_game(document: schema.EconomyDocument) -> Game | None:
     """Return the game that a validated document describes; None if it is all rules."""
-    if not (document.streaks or document.badges or document.quests):
+    if not (document.streaks or document.badges or document.quests or document.abuse):
         return None
     badges, counters = compile_badges(document.badges)
     streaks = {each.id: _streak(each) for each in document.streaks}
-    return Game(streaks, badges, counters, {each.id: _quest(each) for each in document.quests})
+    quests = {each.id: _quest(each) for each in document.quests}
+    return Game(streaks, badges, counters, quests, {each.id: _abuse(each) for each in document.abuse})
 
 
 def _streak(part: game_schema.StreakPart) -> Streak:
@@ -37,4 +39,15 @@ def _quest(part: quest_schema.QuestPart) -> Quest:
         tasks=tuple(QuestTask(task.id, task.on, task.times) for task in part.tasks),
         awards=tuple((currency, amount) for currency, amount in part.award.items() if currency != "badge"),
         badge=part.award.get("badge"),
+    )
+
+
+def _abuse(part: abuse_schema.AbusePart) -> Abuse:
+    return Abuse(
+        id=part.id,
+        on=part.on,
+        when=None if part.when is None else compile_condition(part.when),
+        limit=make_limit(f"abuse:{part.id}", part.times, None, part.per),
+        refuses=part.action == "refuse",
+        reason=f"more than {part.times} of {', '.join(part.on)} per {part.per}",
     )

@@ -7,11 +7,11 @@ from typing import Any, Final
 import msgspec
 from pydantic_core import ErrorDetails
 
-from rules import badge_schema, condition_schema, game_schema, quest_schema, schema
+from rules import abuse_schema, badge_schema, condition_schema, game_schema, quest_schema, schema
 from rules.fields import closest
 
-NOT_BUILT: Final = frozenset({"rewards", "seasons", "abuse"})
-_NOT_BUILT_KEYS: Final = {"multipliers": frozenset({"streak", "steps"}), "leaderboards": frozenset({"count"})}
+NOT_BUILT: Final = frozenset({"rewards", "seasons"})
+_NOT_BUILT_KEYS: Final = {"leaderboards": frozenset({"count"})}
 _MODELS: Final[dict[str, type[condition_schema.Model]]] = {
     "rules": schema.Rule,
     "multipliers": schema.Multiplier,
@@ -20,6 +20,7 @@ _MODELS: Final[dict[str, type[condition_schema.Model]]] = {
     "freezes": game_schema.Freezes,
     "badges": badge_schema.BadgePart,
     "quests": quest_schema.QuestPart,
+    "abuse": abuse_schema.AbusePart,
     "tasks": quest_schema.Task,
     "count": badge_schema.CountOf,
     "sum": badge_schema.SumOf,

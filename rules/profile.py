@@ -31,6 +31,13 @@ class QuestState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     completed_us: int | None = None
 
 
+class Flag(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """In how many periods an abuse limit was exceeded, and when it was last, by the event's time."""
+
+    times: int
+    at_us: int
+
+
 class Game(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an actor has of the game beyond points, by the ids of the economy. Stored like a profile.
 
@@ -43,6 +50,7 @@ class Game(msgspec.Struct, frozen=True, array_like=True, gc=False):
     badges: dict[str, Earned] = {}
     reversed: tuple[bytes, ...] = ()
     quests: dict[str, QuestState] = {}
+    flags: dict[str, Flag] = {}
 
 
 NO_GAME: Final = Game()

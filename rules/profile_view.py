@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from rules.badge_view import recommended, show_badges, show_progress
+from rules.badge_view import recommended, show_badges, show_progress, shown_instant
 from rules.economy import Economy, Levels
 from rules.profile import NO_GAME, Game, Profile
 from rules.quest_view import show_quest
@@ -35,6 +35,10 @@ def show_profile(profile: Profile, economy: Economy, now_ms: int) -> dict[str, o
     quests = {} if game is None else game.quests
     begun = {} if profile.game is None else profile.game.quests
     shown["quests"] = {name: show_quest(quest, begun.get(name), now_ms * _MICROS) for name, quest in quests.items()}
+    flags = {} if profile.game is None else profile.game.flags
+    shown["flags"] = [
+        {"abuse": name, "times": flag.times, "last_at": shown_instant(flag.at_us)} for name, flag in flags.items()
+    ]
     shown["attributes"] = profile.attributes
     return shown
 

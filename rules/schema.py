@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictBool, Tag, model_validator
 
+from rules.abuse_schema import AbusePart
 from rules.badge_schema import BadgePart
 from rules.condition_schema import FieldPath, Model, When
 from rules.fields import (
@@ -17,9 +18,10 @@ from rules.fields import (
     NewCurrency,
     TenantName,
     ZoneName,
+    known_in,
     mistake,
 )
-from rules.game_schema import On, StreakPart
+from rules.game_schema import On, Step, StreakPart
 from rules.quest_schema import QuestPart
 
 RULES_MAX = 10_000
@@ -92,11 +94,13 @@ class Rule(Model):
 
 
 class Multiplier(Model):
-    """A factor on awards."""
+    """A factor on awards: one, or steps of them by the length of a streak."""
 
     id: Id
     currency: Currency | None = None
-    factor: Factor
+    factor: Factor | None = None
+    streak: Annotated[str, AfterValidator(known_in("streaks", "streak"))] | None = None
+    steps: Annotated[dict[Step, Factor], Field(max_length=100)] | None = None
     from_: Instant | None = Field(default=None, alias="from")
     until: Instant | None = None
     when: When | None = None
@@ -105,6 +109,16 @@ class Multiplier(Model):
     def _window(self) -> "Multiplier":
         if self.from_ is not None and self.until is not None and self.until <= self.from_:
             raise mistake("window", "the window ends before it begins", "an instant after `from`", at="until")
+        return self
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Multiplier":
+        if (self.streak is None) != (self.steps is None):
+            raise mistake("multiplier", "`streak` and `steps` belong together", "{streak: <id>, steps: {7: 1.1}}")
+        if (self.factor is None) == (self.steps is None):
+            raise mistake("multiplier", "a multiplier has either a factor or steps", "factor: 1.5")
+        if self.steps is not None and not self.steps:
+            raise mistake("multiplier", "at least one step is needed", "{7: 1.1}", at="steps")
         return self
 
 
@@ -158,5 +172,6 @@ class EconomyDocument(Model):
     streaks: Annotated[tuple[StreakPart, ...], Field(max_length=PARTS_MAX)] = ()
     badges: Annotated[tuple[BadgePart, ...], Field(max_length=PARTS_MAX)] = ()
     quests: Annotated[tuple[QuestPart, ...], Field(max_length=PARTS_MAX)] = ()
+    abuse: Annotated[tuple[AbusePart, ...], Field(max_length=PARTS_MAX)] = ()
     leaderboards: Annotated[tuple[Leaderboard, ...], Field(max_length=1_000)] = ()
     dataversions: dict[EventPattern, Majors] = Field(default_factory=dict)

@@ -1,5 +1,6 @@
 """What of the game comes before and after the rules of one event."""
 
+from rules.abuse import is_refused
 from rules.badges import award_badges, count_up
 from rules.economy import Economy
 from rules.game import TypePlan
@@ -9,14 +10,19 @@ from rules.streaks import advance_streak
 from rules.work import Work
 
 
-def before_rules(work: Work, plan: TypePlan) -> None:
-    """Advance the streaks that the event is about.
+def before_rules(work: Work, plan: TypePlan) -> bool:
+    """Hold the event against abuse limits, and advance the streaks that it is about; return whether it is judged on.
+
+    An event that an abuse limit refuses gives nothing and counts for nothing but that limit.
 
     Raises:
         PoisonEvent: an award is out of range.
     """
+    if plan.abuses and is_refused(work, plan.abuses):
+        return False
     for streak in plan.streaks:
         advance_streak(work, streak)
+    return True
 
 
 def after_rules(work: Work, economy: Economy, plan: TypePlan | None) -> None:

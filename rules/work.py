@@ -76,7 +76,9 @@ class Work(EvalContext):
     @property
     def changed(self) -> bool:
         """Whether the event has changed the profile."""
-        return bool(self.postings) or (self.game is not self.profile.game and self.game is not NO_GAME)
+        if self.postings or self.limits is not self.profile.limits:
+            return True
+        return self.game is not self.profile.game and self.game is not NO_GAME
 
     def streak(self, name: str) -> int:
         """Return the length of a streak at the event's time, the event itself included."""

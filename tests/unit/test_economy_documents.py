@@ -88,7 +88,7 @@ def test_every_mistake_is_reported_at_once() -> None:
     assert found["rules[0].award.xpp"].suggestion == "did you mean 'xp'?"
 
 
-@pytest.mark.parametrize("section", ["rewards", "seasons", "abuse"])
+@pytest.mark.parametrize("section", ["rewards", "seasons"])
 def test_section_that_is_not_built_is_refused(section: str) -> None:
     """Nothing that an author writes is ignored."""
     assert "not supported yet" in problems(**{section: []})[section].message
@@ -97,7 +97,6 @@ def test_section_that_is_not_built_is_refused(section: str) -> None:
 def test_parts_that_are_not_built_are_refused() -> None:
     """The same inside sections that are built."""
     found = problems(
-        multipliers=[{"id": "m", "factor": 2, "streak": "daily", "steps": {"7": 1.1}}],
         leaderboards=[
             {"id": "x", "currency": "xp", "window": "season"},
             {"id": "y", "currency": "xp", "count": {"on": "pr.merged"}, "window": "all"},
@@ -105,8 +104,6 @@ def test_parts_that_are_not_built_are_refused() -> None:
     )
 
     assert set(found) == {
-        "multipliers[0].streak",
-        "multipliers[0].steps",
         "leaderboards[0].window",
         "leaderboards[1].count",
     }

@@ -19,6 +19,7 @@ def paths(**sections: Any) -> list[str]:
 
 STREAK = {"id": "daily", "on": "session.started", "every": "day"}
 BADGE = {"id": "b", "count": {"on": "x"}}
+EQUAL = {"field": "data.n", "op": "eq", "value": 1}
 QUEST = {"id": "q", "tasks": [{"id": "t", "on": "x"}]}
 
 
@@ -87,6 +88,40 @@ def test_mistake_in_a_badge(part: dict[str, Any], path: str) -> None:
 def test_mistake_in_a_quest(part: dict[str, Any], path: str) -> None:
     """Each is found where it is."""
     assert paths(quests=[QUEST | part], badges=[BADGE]) == [path]
+
+
+@pytest.mark.parametrize(
+    ("part", "path"),
+    [
+        ({}, "multipliers[0]"),
+        ({"factor": 2, "streak": "daily", "steps": {"7": 1.1}}, "multipliers[0]"),
+        ({"streak": "daily"}, "multipliers[0]"),
+        ({"steps": {"7": 1.1}}, "multipliers[0]"),
+        ({"streak": "daily", "steps": {}}, "multipliers[0].steps"),
+        ({"streak": "dayly", "steps": {"7": 1.1}}, "multipliers[0].streak"),
+        ({"streak": "daily", "steps": {"7": 0}}, "multipliers[0].steps.7"),
+        ({"streak": "daily", "steps": {"x": 2}}, "multipliers[0].steps.x"),
+    ],
+)
+def test_mistake_in_a_multiplier(part: dict[str, Any], path: str) -> None:
+    """Each is found where it is."""
+    assert paths(multipliers=[{"id": "m"} | part], streaks=[STREAK]) == [path]
+
+
+@pytest.mark.parametrize(
+    ("part", "path"),
+    [
+        ({"times": 0}, "abuse[0].times"),
+        ({"per": "minute"}, "abuse[0].per"),
+        ({"action": "punish"}, "abuse[0].action"),
+        ({"on": []}, "abuse[0].on"),
+        ({"acton": "flag"}, "abuse[0].acton"),
+        ({"when": {"all": [EQUAL, EQUAL | {"value": 2}]}}, "abuse[0].when"),
+    ],
+)
+def test_mistake_in_an_abuse_limit(part: dict[str, Any], path: str) -> None:
+    """Each is found where it is."""
+    assert paths(abuse=[{"id": "a", "on": "*", "times": 1, "per": "day", "action": "flag"} | part]) == [path]
 
 
 def test_ids_are_unique_in_their_section() -> None:

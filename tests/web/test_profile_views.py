@@ -55,6 +55,7 @@ async def test_profile_shows_balances_level_and_attributes() -> None:
         "progress": {},
         "recommended": [],
         "quests": {},
+        "flags": [],
         "attributes": {"tier": "gold"},
         "as_of": {"partition": partition_for(actor_key(TENANT, "ada")), "seq": 41},
     }
