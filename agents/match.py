@@ -143,7 +143,7 @@ class MatchStage(StageCore):
     def _emit(self, effects: Effects, verdict: _Verdict) -> None:
         """Add what the decision means for others. Every id is a function of the event, so that a repeat is known."""
         cause, event, revision, decision, _ = verdict
-        if not (decision.postings or decision.facts or decision.outcome or decision.ask):
+        if not (decision.postings or decision.facts or decision.scores or decision.outcome or decision.ask):
             return
         if decision.event is not None:
             event = decision.event
@@ -246,4 +246,6 @@ def _what_became(verdict: _Verdict | None) -> str:
         return "applied"
     if decision.ask is not None:
         return "asked"
+    if decision.scores:
+        return "applied"
     return decision.skipped[0][1] if decision.skipped else "unmatched"

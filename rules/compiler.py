@@ -6,14 +6,14 @@ from typing import Final
 
 from rules import schema
 from rules.amounts import compile_amount
+from rules.board_compiler import compile_boards
 from rules.condition_schema import AllOf, Comparison, Condition
 from rules.conditions import compile_condition, compile_reader
-from rules.economy import Amount, Board, Economy, Levels, Multiplier, Rule
+from rules.economy import Amount, Economy, Levels, Multiplier, Rule
 from rules.game_compiler import compile_game
 from rules.index import Entry, RuleIndex
 from rules.instants import after_us, before_us
 from rules.limits import Limit, make_limit
-from rules.scores import compile_split
 from rules.zones import zone_named
 
 _SECOND_US: Final = 1_000_000
@@ -33,7 +33,7 @@ def compile_economy(document: schema.EconomyDocument, revision: int, effective_m
         multipliers=tuple(_multiplier(each) for each in document.multipliers),
         stacking=document.stacking,
         levels=_levels(document.levels),
-        boards={each.id: _board(each) for each in document.leaderboards},
+        boards=compile_boards(document),
         versions={name: frozenset(majors) for name, majors in document.dataversions.items()},
         game=compile_game(document),
         spendable=frozenset(name for name, options in document.currencies.items() if options.spendable),
@@ -91,8 +91,3 @@ def _multiplier(multiplier: schema.Multiplier) -> Multiplier:
 
 def _levels(levels: schema.Levels | None) -> Levels | None:
     return None if levels is None else Levels(levels.currency, levels.thresholds, tuple(levels.award.items()))
-
-
-def _board(board: schema.Leaderboard) -> Board:
-    split = None if board.split is None else compile_split(board.split)
-    return Board(board.id, board.currency, board.window, board.tie, split)

@@ -54,9 +54,10 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
     `profile` is the very object that was passed in when the event changed nothing: there is nothing to store then.
     Postings and facts are in the order in which they came about, so a posting's index is its leg. `scores` has at
-    most one entry per leaderboard. `skipped` names the rules whose conditions held but that gave nothing, with the
-    reason. `ask` is what the ledger must say before a command has its outcome. `event` is the event in whose name all
-    of this is, where it isn't the one that was judged: the command that an answer belongs to.
+    most one entry per leaderboard, and one for the actor's league. `skipped` names the rules whose conditions held but
+    that gave nothing, with the reason. `ask` is what the ledger must say before a command has its outcome. `event` is
+    the event in whose name all of this is, where it isn't the one that was judged: the command that an answer belongs
+    to.
     """
 
     profile: Profile

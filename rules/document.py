@@ -14,8 +14,8 @@ from rules.yaml_text import parse_document
 __all__ = ["EconomyDocument", "Problem", "parse_document", "validate"]
 
 _CONDITION: Final = TypeAdapter(When)
-_WITH_IDS: Final = ("rules", "multipliers", "leaderboards", "streaks", "badges", "quests", "abuse")
-_NAMED: Final = ("streaks", "badges")
+_WITH_IDS: Final = ("rules", "multipliers", "leaderboards", "streaks", "badges", "quests", "abuse", "seasons")
+_NAMED: Final = ("streaks", "badges", "seasons")
 
 
 def validate(raw: object) -> EconomyDocument | list[Problem]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from rules.board_windows import BoardWindow, Season
 from rules.conditions import Check, EvalContext
 from rules.game import Game
 from rules.index import RuleIndex
 from rules.limits import Limit
-from rules.periods import Window
 from rules.versions import Versions
 from rules.zones import Zone
 
@@ -61,13 +61,20 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A leaderboard. `split` reads the value whose board an event counts for; None as a result: no board at all."""
+    """A leaderboard of what is earned in `currency`, or if that is None of how many events of types `on` came.
+
+    `split` reads the value whose board an event counts for; None as a result: no board at all. `seasons` are those that
+    a board by season counts in.
+    """
 
     id: str
-    currency: str
-    window: Window
+    currency: str | None
+    window: BoardWindow
     tie: Tie
     split: Callable[[EvalContext], str | None] | None
+    on: tuple[str, ...] = ()
+    when: Check | None = None
+    seasons: tuple[Season, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,15 @@ class Abuse:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class CountedBoard:
+    """A leaderboard that counts events."""
+
+    id: str
+    on: tuple[str, ...]
+    when: Check | None
+
+
 class TypePlan(NamedTuple):
     """What of the game the events of one type are about, each in document order.
 
@@ -137,6 +146,7 @@ class TypePlan(NamedTuple):
     badges: tuple[Badge, ...] = ()
     quests: tuple[tuple[Quest, tuple[QuestTask, ...]], ...] = ()
     abuses: tuple[Abuse, ...] = ()
+    boards: tuple[CountedBoard, ...] = ()
 
 
 class About(Protocol):
@@ -152,7 +162,7 @@ T = TypeVar("T", bound=About)
 class Game:
     """The parts by their ids, in document order. `stateful` are the badges that any change of a profile may give."""
 
-    __slots__ = ("_plans", "abuses", "badges", "counters", "quests", "stateful", "streaks")
+    __slots__ = ("_plans", "abuses", "badges", "boards", "counters", "quests", "stateful", "streaks")
 
     def __init__(
         self,
@@ -161,12 +171,14 @@ class Game:
         counters: Mapping[str, Counter],
         quests: Mapping[str, Quest],
         abuses: Mapping[str, Abuse],
+        boards: Sequence[CountedBoard],
     ) -> None:
         self.streaks = streaks
         self.badges = badges
         self.counters = counters
         self.quests = quests
         self.abuses = abuses
+        self.boards = boards
         self.stateful = tuple(badge for badge in badges.values() if _is_stateful(badge.criterion))
         self._plans: dict[str, TypePlan | None] = {}
 
@@ -186,7 +198,8 @@ class Game:
         quests = tuple((quest, _about(event_type, quest.tasks)) for quest in self.quests.values())
         quests = tuple((quest, tasks) for quest, tasks in quests if tasks)
         abuses = _about(event_type, self.abuses.values())
-        if not (streaks or counters or quests or abuses):
+        boards = _about(event_type, self.boards)
+        if not (streaks or counters or quests or abuses or boards):
             return None
         keys = {counter.key for counter in counters}
         badges = tuple(
@@ -194,7 +207,7 @@ class Game:
             for badge in self.badges.values()
             if _is_stateful(badge.criterion) or keys & set(counters_of(badge.criterion))
         )
-        return TypePlan(streaks, counters, badges, quests, abuses)
+        return TypePlan(streaks, counters, badges, quests, abuses, boards)
 
 
 def counters_of(criterion: Criterion) -> Iterable[str]:

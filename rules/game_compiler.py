@@ -2,20 +2,22 @@
 
 from rules import abuse_schema, game_schema, quest_schema, schema
 from rules.badge_compiler import compile_badges
+from rules.board_compiler import compile_boards
 from rules.conditions import compile_condition
-from rules.game import Abuse, Game, Quest, QuestTask, Streak
+from rules.game import Abuse, CountedBoard, Game, Quest, QuestTask, Streak
 from rules.instants import after_us, before_us
 from rules.limits import make_limit
 
 
 def compile_game(document: schema.EconomyDocument) -> Game | None:
     """Return the game that a validated document describes; None if it is all rules."""
-    if not (document.streaks or document.badges or document.quests or document.abuse):
+    boards = [CountedBoard(each.id, each.on, each.when) for each in compile_boards(document).values() if each.on]
+    if not (document.streaks or document.badges or document.quests or document.abuse or boards):
         return None
     badges, counters = compile_badges(document.badges)
     streaks = {each.id: _streak(each) for each in document.streaks}
     quests = {each.id: _quest(each) for each in document.quests}
-    return Game(streaks, badges, counters, quests, {each.id: _abuse(each) for each in document.abuse})
+    return Game(streaks, badges, counters, quests, {each.id: _abuse(each) for each in document.abuse}, boards)
 
 
 def _streak(part: game_schema.StreakPart) -> Streak:

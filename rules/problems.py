@@ -7,11 +7,15 @@ from typing import Any, Final
 import msgspec
 from pydantic_core import ErrorDetails
 
-from rules import abuse_schema, badge_schema, condition_schema, game_schema, quest_schema, schema
+from rules import abuse_schema, badge_schema, board_schema, condition_schema, game_schema, quest_schema, schema
 from rules.fields import closest
 
-NOT_BUILT: Final = frozenset({"rewards", "seasons"})
-_NOT_BUILT_KEYS: Final = {"leaderboards": frozenset({"count"})}
+NOT_BUILT: Final = frozenset(
+    {
+        "rewards",
+    }
+)
+_NOT_BUILT_KEYS: Final[dict[str, frozenset[str]]] = {}
 _MODELS: Final[dict[str, type[condition_schema.Model]]] = {
     "rules": schema.Rule,
     "multipliers": schema.Multiplier,
@@ -25,7 +29,8 @@ _MODELS: Final[dict[str, type[condition_schema.Model]]] = {
     "count": badge_schema.CountOf,
     "sum": badge_schema.SumOf,
     "streak": badge_schema.StreakOf,
-    "leaderboards": schema.Leaderboard,
+    "leaderboards": board_schema.Leaderboard,
+    "seasons": board_schema.SeasonPart,
     "limit": schema.Limit,
     "<field>": schema.FieldAmount,
     "<comparison>": condition_schema.Comparison,
@@ -110,8 +115,6 @@ def _missing(location: Location) -> Problem:
 
 
 def _not_among(location: Location, value: object, expected: str) -> Problem:
-    if value == "season" and location[0] == "leaderboards":
-        return Problem(path_of(location), "'season' is not supported yet", "day, week, month or all")
     return Problem(
         path_of(location), f"{value!r} is not possible here", closest(str(value), re.findall(r"'([^']*)'", expected))
     )

@@ -1,11 +1,14 @@
 """The economy document as pydantic models: what contracts section 3 promises of the sections that are built."""
 
+from datetime import timedelta
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictBool, Tag, model_validator
 
 from rules.abuse_schema import AbusePart
 from rules.badge_schema import BadgePart
+from rules.board_schema import Leaderboard, SeasonPart
 from rules.condition_schema import FieldPath, Model, When
 from rules.fields import (
     Count,
@@ -26,19 +29,12 @@ from rules.quest_schema import QuestPart
 
 RULES_MAX = 10_000
 PARTS_MAX = 1_000
+_SEASON_MIN = timedelta(days=2)  # wherever the zone's midnight lies, and whatever its clocks do
 
 
 def _amount_field(path: str) -> str:
     if path.startswith("event."):
         raise mistake("field", f"{path} is no number, so nothing can ever be awarded", "a field of data or actor")
-    return path
-
-
-def _split_field(path: str) -> str:
-    if path.startswith("profile.") or path == "event.time":
-        raise mistake(
-            "field", f"a board can't be split by {path}", "a field of data or actor, event.type, event.source"
-        )
     return path
 
 
@@ -143,14 +139,14 @@ class Levels(Model):
     award: dict[Currency, Count] = Field(default_factory=dict)
 
 
-class Leaderboard(Model):
-    """A board of scores in one currency."""
-
-    id: Id
-    currency: Currency
-    window: Literal["day", "week", "month", "all"]
-    tie: Literal["first", "shared"] = "first"
-    split: Annotated[FieldPath, AfterValidator(_split_field)] | None = None
+def _apart(seasons: tuple[SeasonPart, ...]) -> tuple[SeasonPart, ...]:
+    """Refuse seasons that overlap, or begin less than a day apart: a season's board is named by its first day."""
+    places = sorted(range(len(seasons)), key=lambda place: seasons[place].from_)
+    for earlier, later in pairwise(places):
+        first, second = seasons[earlier], seasons[later]
+        if second.from_ < first.until or second.from_ - first.from_ < _SEASON_MIN:
+            raise mistake("season", f"{second.id!r} begins in {first.id!r}, or on the same day", "a later instant")
+    return seasons
 
 
 Majors = Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(min_length=1)]
@@ -174,4 +170,5 @@ class EconomyDocument(Model):
     quests: Annotated[tuple[QuestPart, ...], Field(max_length=PARTS_MAX)] = ()
     abuse: Annotated[tuple[AbusePart, ...], Field(max_length=PARTS_MAX)] = ()
     leaderboards: Annotated[tuple[Leaderboard, ...], Field(max_length=1_000)] = ()
+    seasons: Annotated[tuple[SeasonPart, ...], Field(max_length=PARTS_MAX), AfterValidator(_apart)] = ()
     dataversions: dict[EventPattern, Majors] = Field(default_factory=dict)

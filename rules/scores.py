@@ -1,15 +1,17 @@
 """What an event's postings mean for leaderboards: all that is earned in a board's currency counts."""
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any, Final
 
 from pipeline.events import Score
+from rules.board_windows import window_at
 from rules.conditions import EvalContext, compile_reader
 from rules.decision import ADJUSTED, ISSUED, Posting
 from rules.economy import Economy
 from rules.periods import window_of_day
 
 SPLIT_LENGTH_MAX: Final = 256  # a split's value is a part of a key
+LEAGUE_LENGTH_MAX: Final = 128
 _INTEGER_BITS_MAX: Final = 512
 
 
@@ -48,22 +50,46 @@ def points_of(postings: Sequence[Posting]) -> dict[str, int]:
     return points
 
 
-def scores_of(context: EvalContext, postings: Sequence[Posting], seconds: int, economy: Economy) -> tuple[Score, ...]:
-    """Return one score per board that the postings count for, in the order of the document.
+def scores_of(
+    context: EvalContext, postings: Sequence[Posting], seconds: int, economy: Economy, counted: Container[str] = ()
+) -> tuple[Score, ...]:
+    """Return the scores that the postings, and boards that count the event itself, lead to; in document order.
 
     The window is the one that holds the event's time (seconds after the epoch) in the tenant's zone: a board is
-    everybody's.
+    everybody's. An actor of a league scores on the league's own part of each board that has no split, too.
     """
     boards = economy.boards
     if not boards:
         return ()
     points = points_of(postings)
-    day = economy.zone.day(seconds)
+    zone = economy.zone
+    day = zone.day(seconds)
+    league = _league(context.attributes) if context.attributes else None
     scores = []
     for board in boards.values():
-        if board.currency in points:
-            split = None if board.split is None else board.split(context)
-            if split is not None or board.split is None:
-                window = window_of_day(board.window, day)
-                scores.append(Score(board=board.id, window=window, points=points[board.currency], split=split))
+        earned = points.get(board.currency) if board.currency is not None else 1 if board.id in counted else None
+        if earned is None:
+            continue
+        if board.window == "season":
+            window = window_at("season", board.seasons, seconds, zone)
+            if window is None:
+                continue
+        else:
+            window = window_of_day(board.window, day)
+        if board.split is None:
+            scores.append(Score(board=board.id, window=window, points=earned))
+            if league is not None:
+                scores.append(Score(board=board.id, window=window, points=earned, split=league))
+        elif (split := board.split(context)) is not None:
+            scores.append(Score(board=board.id, window=window, points=earned, split=split))
     return tuple(scores)
+
+
+def league_split(league: str) -> str:
+    """Return under which split a board without a split keeps the scores of a league."""
+    return f"league={league}"
+
+
+def _league(attributes: Mapping[str, Any]) -> str | None:
+    league = attributes.get("league")
+    return league_split(league) if isinstance(league, str) and 0 < len(league) <= LEAGUE_LENGTH_MAX else None

@@ -36,6 +36,8 @@ def after_rules(work: Work, economy: Economy, plan: TypePlan | None) -> None:
         climb(work, levels)
     if game is None:
         return
+    if plan is not None and plan.boards:
+        work.counted = frozenset(each.id for each in plan.boards if each.when is None or each.when(work))
     posted = len(work.postings)
     counted = plan is not None and count_up(work, plan.counters)
     if counted or work.changed:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from pipeline.errors import InvariantBroken
-from pipeline.events import Event, micros
+from pipeline.events import Event, Score, micros
 from rules.amounts import BALANCE_MAX, out_of_range
 from rules.conditions import EvalContext
 from rules.decision import ISSUED, Decision, Fact, Posting, PostingKind, SkipReason, actor_account
@@ -20,6 +20,7 @@ from rules.streak_periods import length_at
 from rules.zones import Zone, find_zone
 
 _SECOND_US = 1_000_000
+_NOWHERE: frozenset[str] = frozenset()
 
 
 class Work(EvalContext):
@@ -36,6 +37,7 @@ class Work(EvalContext):
         "at_seconds",
         "at_us",
         "cooldowns",
+        "counted",
         "economy",
         "facts",
         "game",
@@ -61,6 +63,7 @@ class Work(EvalContext):
         self.skipped: list[tuple[str, SkipReason]] = []
         self.limits = profile.limits
         self.cooldowns = profile.cooldowns
+        self.counted: frozenset[str] = _NOWHERE
         self.game = profile.game or NO_GAME
         self._account = actor_account(event.subject)
         self._factors: dict[str, Fraction] | None = None
@@ -153,9 +156,9 @@ class Work(EvalContext):
 
     def decision(self, seq: int) -> Decision:
         """Return what came of the event."""
-        if not self.changed:
-            return Decision(self.profile, skipped=tuple(self.skipped))
-        return self.applied(seq)
+        if self.changed:
+            return self.applied(seq)
+        return Decision(self.profile, scores=self._scores() if self.counted else (), skipped=tuple(self.skipped))
 
     def applied(self, seq: int) -> Decision:
         """Return what came of the event, or command, which is applied even if it moved nothing."""
@@ -163,8 +166,10 @@ class Work(EvalContext):
         profile = Profile(
             PROFILE_VERSION, seq, self.level, self.balances, self.limits, self.cooldowns, self.profile.attributes, game
         )
-        scores = scores_of(self, self.postings, self.at_seconds, self.economy)
-        return Decision(profile, tuple(self.postings), tuple(self.facts), scores, tuple(self.skipped))
+        return Decision(profile, tuple(self.postings), tuple(self.facts), self._scores(), tuple(self.skipped))
+
+    def _scores(self) -> tuple[Score, ...]:
+        return scores_of(self, self.postings, self.at_seconds, self.economy, self.counted)
 
 
 def actor_zone(attributes: Mapping[str, Any], default: Zone) -> Zone:

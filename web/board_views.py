@@ -1,14 +1,15 @@
 """Leaderboards, from the order that leaderboards workers keep in memory: exact over the shards of all workers."""
 
-from datetime import date
 from http import HTTPStatus
 
 import msgspec
 from aiohttp import web
 
 from pipeline.events import from_millis
+from rules.board_windows import NoWindow, named_window
 from rules.economy import Board, Economy
-from rules.periods import ALL, previous_window, window_of_date, window_start
+from rules.periods import ALL
+from rules.scores import LEAGUE_LENGTH_MAX, league_split
 from tables.board_shards import BoardShards
 from web.economy import PresentEconomies
 from web.inputs import (
@@ -27,13 +28,23 @@ from web.inputs import (
 from web.partitions import not_mine, owned, owner
 from web.peers import Peers
 from web.problems import Problem, invalid
-from web.questions import Answer, BoardWindow, Question, ShardRequest, answer, decode_answer, decode_request, encode
+from web.questions import (
+    LOCATED_MAX,
+    Answer,
+    BoardWindow,
+    Question,
+    ShardRequest,
+    answer,
+    decode_answer,
+    decode_request,
+    encode,
+)
 from web.ranking import Ranking, Source
 from web.runtime import Runtime
 
 SHARDS_PATH = "/tables/shards"
 
-_PARAMETERS = ("window", "split", "limit", "offset", "around")
+_PARAMETERS = ("window", "split", "league", "limit", "offset", "around", "members")
 
 
 class BoardViews:
@@ -59,14 +70,18 @@ class BoardViews:
         around = actor_of("around", query["around"]) if "around" in query else None
         if around is not None and "offset" in query:
             raise invalid("offset", "can't be given together with `around`, which chooses it")
+        if around is not None and "members" in query:
+            raise invalid("members", "can't be given together with `around`")
         economy = await self._economies.find(tenant)
         definition = economy.boards.get(board)
         if definition is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown-board", f"tenant {tenant!r} has no leaderboard {board!r}")
         window = self._window(economy, definition, query.get("window", "current"))
-        split = _split(definition, query.get("split"))
+        split = _split(definition, query.get("split"), query.get("league"))
         ranking = Ranking(self._sources(BoardWindow(tenant, board, window, split)), definition.tie)
-        if around is None:
+        if "members" in query:
+            entries = (await ranking.among(_members(query["members"])))[offset : offset + limit]
+        elif around is None:
             entries = await ranking.page(offset, limit)
         else:
             offset, entries = await ranking.around(around, limit)
@@ -82,6 +97,7 @@ class BoardViews:
                 "board": board,
                 "window": window,
                 "split": split if definition.split else None,
+                "league": query.get("league"),
                 "tie": definition.tie,
                 "size": ranking.size,
                 "offset": offset,
@@ -109,14 +125,14 @@ class BoardViews:
             raise not_mine(asked.partitions) from None
 
     def _window(self, economy: Economy, board: Board, text: str) -> str:
-        current = window_start(board.window, from_millis(self._economies.clock()), economy.zone)
-        if text == "current" or (text == ALL and board.window == ALL):
-            return current
-        if board.window == ALL:
-            raise invalid("window", f"the board has one window: {ALL}")
-        if text == "previous":
-            return previous_window(board.window, current)
-        return _dated_window(board, text)
+        text = text_of("window", text, WINDOW_LENGTH_MAX)
+        now = from_millis(self._economies.clock())
+        try:
+            return named_window(board.window, board.seasons, text, now, economy.zone)
+        except NoWindow as none:
+            if none.code == "invalid-window":
+                raise invalid("window", str(none)) from None
+            raise Problem(HTTPStatus.NOT_FOUND, none.code, str(none)) from None
 
     def _sources(self, of: BoardWindow) -> list[Source]:
         everything = range(self._runtime.partitions())
@@ -149,25 +165,24 @@ class _PeerShards:
         return decode_answer(await self._peers.post(self._url, SHARDS_PATH, body))
 
 
-def _split(board: Board, text: str | None) -> str:
+def _split(board: Board, text: str | None, league: str | None) -> str:
     if board.split is None:
         if text is not None:
             raise invalid("split", "this board has none")
-        return ""
+        return "" if league is None else league_split(text_of("league", league, LEAGUE_LENGTH_MAX))
+    if league is not None:
+        raise invalid("league", "a board that is split has none")
     if text is None:
         raise invalid("split", "this board has one leaderboard for each value: say which")
     return text_of("split", text, SPLIT_LENGTH_MAX, empty=True)
 
 
-def _dated_window(board: Board, text: str) -> str:
-    text = text_of("window", text, WINDOW_LENGTH_MAX)
+def _members(text: str) -> list[str]:
+    """Return the actors that a JSON array names, each once."""
     try:
-        window = window_of_date(board.window, text)
-        written = date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        written, window = False, ""
-    if not written:
-        raise invalid("window", "`current`, `previous` or the first day of a window, as in 2026-11-16")
-    if window != text:
-        raise invalid("window", f"no {board.window} begins on {text}; it lies in the one of {window}")
-    return window
+        names = msgspec.json.decode(text, type=list[str])
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        raise invalid("members", "a JSON array of actors") from None
+    if len(names) > LOCATED_MAX:
+        raise invalid("members", f"at most {LOCATED_MAX}")
+    return list(dict.fromkeys(actor_of("members", name) for name in names))

@@ -14,7 +14,7 @@ LIMIT_DEFAULT = 100
 OFFSET_MAX = 10**12
 BOARD_LENGTH_MAX = 128
 SPLIT_LENGTH_MAX = 1_024
-WINDOW_LENGTH_MAX = 16
+WINDOW_LENGTH_MAX = 64  # a season is named by its id, too
 
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _NUMBER = re.compile(r"[0-9]{1,13}")

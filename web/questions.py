@@ -23,6 +23,7 @@ from web.runtime import Runtime
 # Bounds of a question, so that no answer is large: a page of the API with as much before it, and some pivots.
 PAGE_MAX = 1_000
 PIVOTS_MAX = 64
+LOCATED_MAX = 500
 
 
 class Page(msgspec.Struct, frozen=True, tag="page"):
@@ -59,7 +60,13 @@ class Locate(msgspec.Struct, frozen=True, tag="locate"):
     actor: str
 
 
-Question = Page | Before | Ahead | Sample | Locate
+class LocateAll(msgspec.Struct, frozen=True, tag="locate_all"):
+    """At which places do these actors stand? In order, best first; who is not on the board is left out."""
+
+    actors: Annotated[tuple[str, ...], msgspec.Meta(max_length=LOCATED_MAX)]
+
+
+Question = Page | Before | Ahead | Sample | Locate | LocateAll
 
 
 class BoardWindow(msgspec.Struct, frozen=True):
@@ -138,6 +145,10 @@ def _asked(
             partition = partition_for(actor_key(request.of.tenant, actor))
             place = _located(request.of, actor, view(partition)) if partition in request.partitions else None
             return (), () if place is None else (place,)
+        case LocateAll(actors):
+            homes = ((actor, partition_for(actor_key(request.of.tenant, actor))) for actor in actors)
+            found = (_located(request.of, actor, view(home)) for actor, home in homes if home in request.partitions)
+            return (), sorted(place for place in found if place is not None)
         case _:
             assert_never(request.question)
 

@@ -14,8 +14,8 @@ from typing import Protocol
 import msgspec
 
 from rules.economy import Tie
-from tables.order_index import END, START, first_with, read_place
-from web.questions import PAGE_MAX, PIVOTS_MAX, Ahead, Answer, Before, Locate, Page, Question, Sample, last
+from tables.order_index import END, START, Place, first_with, read_place
+from web.questions import PAGE_MAX, PIVOTS_MAX, Ahead, Answer, Before, Locate, LocateAll, Page, Question, Sample, last
 
 # A range with fewer members than this is read instead of narrowed further; so is everything before a shallow page.
 _READ_MAX = PAGE_MAX // 2
@@ -79,6 +79,12 @@ class Ranking:
         places = before + _merged(await self._ask(Page(place, limit - better)))[: limit - better]
         return offset, await self._ranked(places, offset)
 
+    async def among(self, actors: Sequence[str]) -> list[Entry]:
+        """Return the standing of some actors among themselves; who is not on the board is left out."""
+        members = [read_place(place) for place in _merged(await self._ask(LocateAll(tuple(actors))))]
+        self.size = len(members)
+        return self._counted(members, 0, 1)
+
     async def _ask(self, question: Question) -> list[Answer]:
         if len(self._sources) == 1:  # no other task runs in between when the only source is this worker's own memory
             answers = [await self._sources[0].ask(question)]
@@ -114,7 +120,11 @@ class Ranking:
         if shared and members and offset:
             [better] = _sums(await self._ask(Ahead((first_with(members[0].score),))))
             rank = better + 1
-        entries: list[Entry] = []
+        return self._counted(members, offset, rank)
+
+    def _counted(self, members: Sequence[Place], offset: int, rank: int) -> list[Entry]:
+        """Return the lines of members that follow each other, the first of them `offset` from the top, at `rank`."""
+        shared, entries = self._tie == "shared", list[Entry]()
         for index, member in enumerate(members):
             if index and not (shared and member.score == members[index - 1].score):
                 rank = offset + index + 1

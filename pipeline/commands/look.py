@@ -28,10 +28,14 @@ _Format = Annotated[Format, typer.Option("--format", help="`table` for people, `
 def leaderboard(
     tenant: _Tenant,
     board: Annotated[str, typer.Argument(help="The leaderboard's id in the economy.", show_default=False)],
-    window: Annotated[str, typer.Option(help="`current`, `previous`, or a window's first day.")] = "current",
+    window: Annotated[
+        str, typer.Option(help="`current`, `previous`, a window's first day, or a season's id.")
+    ] = "current",
     split: Annotated[str | None, typer.Option(help="Which of a split board's leaderboards.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Lines, at most.")] = 20,
     around: Annotated[str | None, typer.Option(help="An actor to show in the middle.")] = None,
+    league: Annotated[str | None, typer.Option(help="Only what actors earned in this league.")] = None,
+    friends_of: Annotated[str | None, typer.Option(help="An actor, shown among their friends.")] = None,
     output: _Format = Format.TABLE,
 ) -> None:
     """Show a leaderboard, exact at this moment.
@@ -40,7 +44,11 @@ def leaderboard(
     """
     query = {"window": window, "limit": str(limit)}
     query |= {name: value for name, value in (("split", split), ("around", around)) if value is not None}
-    client = WorkersClient(LEADERBOARDS.name, load_settings().web_leaderboards)
+    query |= {"league": league} if league is not None else {}
+    settings = load_settings()
+    if friends_of is not None:
+        query["members"] = json.dumps(_circle(settings.web_match, tenant, friends_of))
+    client = WorkersClient(LEADERBOARDS.name, settings.web_leaderboards)
     page = client.get(("tables", "boards", tenant, board), query)
     if output is Format.JSON:
         _write_json(page["entries"])
@@ -76,6 +84,13 @@ def profile(
     for name, value in found["attributes"].items():
         table.add_row(escape(name), escape(str(value)))
     Console().print(table)
+
+
+def _circle(addresses: str, tenant: str, actor: str) -> list[str]:
+    """Return an actor and those whom the attribute `friends` names."""
+    profile = WorkersClient(MATCH.name, addresses).get(("tables", "profiles", tenant, actor), {})
+    friends = profile["attributes"].get("friends", [])
+    return [actor, *(each for each in friends if isinstance(each, str))] if isinstance(friends, list) else [actor]
 
 
 def _write_json(value: Any) -> None:

@@ -88,26 +88,10 @@ def test_every_mistake_is_reported_at_once() -> None:
     assert found["rules[0].award.xpp"].suggestion == "did you mean 'xp'?"
 
 
-@pytest.mark.parametrize("section", ["rewards", "seasons"])
+@pytest.mark.parametrize("section", ["rewards"])
 def test_section_that_is_not_built_is_refused(section: str) -> None:
     """Nothing that an author writes is ignored."""
     assert "not supported yet" in problems(**{section: []})[section].message
-
-
-def test_parts_that_are_not_built_are_refused() -> None:
-    """The same inside sections that are built."""
-    found = problems(
-        leaderboards=[
-            {"id": "x", "currency": "xp", "window": "season"},
-            {"id": "y", "currency": "xp", "count": {"on": "pr.merged"}, "window": "all"},
-        ],
-    )
-
-    assert set(found) == {
-        "leaderboards[0].window",
-        "leaderboards[1].count",
-    }
-    assert all("not supported yet" in each.message for each in found.values())
 
 
 @pytest.mark.parametrize(

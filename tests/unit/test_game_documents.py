@@ -124,6 +124,28 @@ def test_mistake_in_an_abuse_limit(part: dict[str, Any], path: str) -> None:
     assert paths(abuse=[{"id": "a", "on": "*", "times": 1, "per": "day", "action": "flag"} | part]) == [path]
 
 
+BOARD = {"id": "b", "window": "week"}
+AUTUMN = {"id": "autumn", "from": "2026-09-01T00:00:00Z", "until": "2026-12-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("sections", "path"),
+    [
+        ({"leaderboards": [BOARD]}, "leaderboards[0]"),
+        ({"leaderboards": [BOARD | {"currency": "xp", "count": {"on": "x"}}]}, "leaderboards[0]"),
+        ({"leaderboards": [BOARD | {"count": {"on": "X"}}]}, "leaderboards[0].count.on[0]"),
+        ({"leaderboards": [BOARD | {"currency": "xp", "window": "season"}]}, "leaderboards[0].window"),
+        ({"seasons": [AUTUMN | {"until": AUTUMN["from"]}]}, "seasons[0].until"),
+        ({"seasons": [{"id": "autumn", "from": AUTUMN["from"]}]}, "seasons[0].until"),
+        ({"seasons": [AUTUMN, AUTUMN | {"id": "early", "from": "2026-11-30T00:00:00Z"}]}, "seasons"),
+        ({"seasons": [AUTUMN, AUTUMN]}, "seasons[1].id"),
+    ],
+)
+def test_mistake_in_a_leaderboard_or_season(sections: dict[str, Any], path: str) -> None:
+    """Each is found where it is."""
+    assert path in paths(**sections)
+
+
 def test_ids_are_unique_in_their_section() -> None:
     """They name causes in the ledger."""
     twice = {"streaks": [STREAK, STREAK], "badges": [BADGE, BADGE], "quests": [QUEST, QUEST]}

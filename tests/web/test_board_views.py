@@ -1,11 +1,14 @@
 """Leaderboards over HTTP."""
 
 from io import BytesIO
+from json import dumps
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from rules.board_windows import Season
+from rules.economy import Board
 from tables.boards import Expiry, encode, expiry_key
 from tests.builders import TENANT
 from tests.web.workers import PARTITIONS, MemoryEconomies, Status, Worker, economy, open_shards, serving, with_scores
@@ -46,6 +49,7 @@ async def test_either_worker_shows_the_whole_board(board: str, expected: list[tu
         "board": board,
         "window": WEEK,
         "split": None,
+        "league": None,
         "tie": "first" if board == "weekly" else "shared",
         "size": 6,
         "offset": 0,
@@ -297,3 +301,83 @@ async def test_economy_in_force_now_names_the_boards() -> None:
         status, body, _ = await worker.get("/tables/boards/acme/weekly")
 
     assert (status, body["type"]) == (404, "urn:plaudit:problem:unknown-board")
+
+
+async def test_actors_are_ranked_among_themselves() -> None:
+    """Friends, for example, over the shards of all workers; who has no score is left out, who is named twice is one."""
+    names = quote(dumps(["eve", "dan", "cid", "nobody", "eve"]))
+    async with serving("leaderboards", 0, 3) as one, serving("leaderboards", 1, 2) as other:
+        with_scores([one, other], rows("weekly") | rows("shared"))
+        answers = [
+            await worker.get(f"/tables/boards/acme/{board}?members={names}")
+            for worker in (one, other)
+            for board in ("weekly", "shared")
+        ]
+        _, page, _ = await one.get(f"/tables/boards/acme/weekly?members={names}&offset=1&limit=1")
+
+    first, shared = [(1, "cid", 20), (2, "dan", 20), (3, "eve", 10)], [(1, "cid", 20), (1, "dan", 20), (3, "eve", 10)]
+    assert [lines(body) for _, body, _ in answers] == [first, shared] * 2
+    assert {body["size"] for _, body, _ in answers} == {3}
+    assert lines(page) == first[1:2]
+
+
+async def test_league_is_a_part_of_its_own() -> None:
+    """What its actors earned in it, with ranks among them."""
+    gold = {("weekly", WEEK, "league=gold", actor): SCORES[actor] for actor in ("bob", "eve")}
+    async with serving("leaderboards", 0, 3) as one, serving("leaderboards", 1, 2) as other:
+        with_scores([one, other], rows() | gold)
+        _, body, _ = await one.get("/tables/boards/acme/weekly?league=gold")
+        _, empty, _ = await other.get("/tables/boards/acme/weekly?league=silver")
+
+    assert (lines(body), body["league"], body["split"]) == ([(1, "bob", 30), (2, "eve", 10)], "gold", None)
+    assert empty["size"] == 0
+
+
+SEASONS = (
+    Season("autumn", 1_790_000_000_000_000, 1_794_000_000_000_000, "2026-09-21"),
+    Season("winter", 1_796_000_000_000_000, 1_800_000_000_000_000, "2026-11-30"),
+)
+
+
+async def test_seasons_are_named_by_id_or_first_day() -> None:
+    """Between two seasons none is current, and the last one is the previous."""
+    board = Board("season", "xp", "season", "first", None, seasons=SEASONS)
+    async with serving("leaderboards", *range(PARTITIONS)) as worker:
+        worker.economies.by_tenant = {TENANT: economy(boards={"season": board})}
+        with_scores([worker], rows("season", "2026-09-21"))
+        path = "/tables/boards/acme/season?window="
+        found = [await worker.get(path + name) for name in ("previous", "autumn", "2026-09-21")]
+        missing = [await worker.get(path + name) for name in ("current", "spring", "2026-09-22", "x" * 65)]
+
+    assert [(body["window"], lines(body)) for _, body, _ in found] == [("2026-09-21", ALL_FIRST)] * 3
+    assert [status for status, _, _ in missing] == [404, 400, 400, 400]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "members=ada",
+        "members=%7B%7D",
+        "members=[1]",
+        "members=[%22%22]",
+        f"members={quote(dumps([str(number) for number in range(501)]))}",
+        "members=[%22ada%22]&around=ada",
+        "league=",
+        f"league={'x' * 129}",
+    ],
+)
+async def test_circle_that_cannot_be_is_refused(query: str) -> None:
+    """With what is wrong about it."""
+    async with serving("leaderboards", *range(PARTITIONS)) as worker:
+        status, body, _ = await worker.get(f"/tables/boards/acme/weekly?{query}")
+
+    assert status == 400
+    assert "invalid-parameter" in body["type"]
+
+
+async def test_split_board_has_no_leagues() -> None:
+    """It falls into parts already."""
+    async with serving("leaderboards", *range(PARTITIONS)) as worker:
+        status, _, _ = await worker.get("/tables/boards/acme/split?split=red&league=gold")
+
+    assert status == 400
