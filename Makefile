@@ -13,11 +13,11 @@ BENCH_ARGS ?=
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
-.PHONY: help demo test bench check static format docs lock hooks clean
+.PHONY: help demo test bench bench-stages check static format docs lock hooks clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(INSTALLED) ## Run the whole pipeline on this repository's history, with its own broker and database
 	$(BIN)/plaudit demo
@@ -28,8 +28,11 @@ test: static ## Check everything: style, types, imports, all tests
 check: static ## Check in under a minute: style, types, imports, the tests that need no server
 	$(BIN)/pytest --hypothesis-profile=quick tests/unit tests/properties tests/architecture $(PYTEST_ARGS)
 
-bench: $(INSTALLED) ## Measure each stage alone, on Apache Kafka and PostgreSQL: BENCH_ARGS="--events 400000"
-	$(BIN)/python -m bench $(BENCH_ARGS)
+bench: $(INSTALLED) ## Measure against idiomatic Faust and a plain loop, on Apache Kafka and PostgreSQL, in two minutes
+	$(BIN)/python -m bench quick $(BENCH_ARGS)
+
+bench-stages: $(INSTALLED) ## Measure each stage alone: BENCH_ARGS="--events 400000 --against ../other-checkout"
+	$(BIN)/python -m bench stages $(BENCH_ARGS)
 
 static: $(INSTALLED)
 	$(BIN)/ruff format --check
@@ -48,6 +51,8 @@ lock: $(READY) ## Choose the versions anew: LOCK_ARGS=--upgrade for all, --upgra
 	$(LOCK) pyproject.toml -o requirements.lock
 	$(LOCK) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 	printf "hatchling\nuv\n" | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
+	cd bench/peers && for peer in */requirements.in; do \
+		$(LOCK:$(BIN)%=$(CURDIR)/$(BIN)%) $$peer -o $${peer%.in}.txt || exit 1; done
 
 hooks: ## Let git run `make check` before each push
 	git config core.hooksPath .githooks

@@ -54,7 +54,7 @@ def watch(stage: str, url: str, pid: int, records: int, deadline_s: float) -> St
     process = psutil.Process(pid)
     end = time.monotonic() + deadline_s
     first: tuple[float, float, float] | None = None
-    peak = 0
+    peak, done = 0, 0.0
     while time.monotonic() < end:
         steps: dict[str, float] = {}
         done = 0.0

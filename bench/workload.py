@@ -1,8 +1,8 @@
 """The one workload: events of tenants' actors, their economy, and the result that an independent model expects.
 
 Actors are Zipf-distributed, 1 % of the events are sent twice, there are 20 event types and 30 rules of which an event
-meets 1.2 on average, a third of them capped, one daily and one weekly leaderboard. The same seed gives the same
-events.
+meets 1.2 on average, a third of them capped, one daily and one weekly leaderboard. Fewer rules come with fewer types,
+so that an event still meets as many; more are idle. The same seed gives the same events.
 """
 
 import random
@@ -19,7 +19,7 @@ import msgspec
 from pipeline.events import actor_key, encode_json
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday, away from daylight-saving changes
-TYPES = 20
+TYPES_MAX = 20
 DUPLICATES = 0.01
 # Actors meet in the order of the log: an event is sent again at most this many events later.
 DUPLICATE_DISTANCE = 1_000
@@ -66,6 +66,16 @@ class Workload:
     rules: int = 30
     seed: int = 1
 
+    @property
+    def types(self) -> int:
+        """Event types: each has a rule of its own, and every second one a bonus rule."""
+        return min(TYPES_MAX, max(1, round(self.rules * 2 / 3)))
+
+    @property
+    def bonuses(self) -> int:
+        """Bonus rules."""
+        return min(TYPES_MAX // 2, self.rules - self.types)
+
     def tenant_names(self) -> list[str]:
         """Return the tenants."""
         return [f"tenant-{n}" for n in range(self.tenants)]
@@ -73,12 +83,12 @@ class Workload:
     def economy(self, tenant: str) -> dict[str, Any]:
         """Return a tenant's economy document."""
         rules: list[dict[str, Any]] = []
-        for n in range(TYPES):
+        for n in range(self.types):
             rule: dict[str, Any] = {"id": f"base-{n:02}", "on": f"action.t{n:02}", "award": {"xp": 1 + n % 5}}
             if n % 2 == 0 and n < 10:
                 rule["limit"] = {"times": CAP_PER_DAY, "per": "day"}
             rules.append(rule)
-        for n in range(TYPES // 2):
+        for n in range(self.bonuses):
             rule = {
                 "id": f"bonus-{n:02}",
                 "on": f"action.t{n:02}",
@@ -115,7 +125,7 @@ class Workload:
                 number,
                 names[actor % self.tenants],
                 f"actor-{actor}",
-                chance.randrange(TYPES),
+                chance.randrange(self.types),
                 chance.randrange(100),
                 START + span * number,
             )
@@ -134,44 +144,54 @@ class Workload:
             yield from again[late]
 
     def expected(self) -> "Expected":
-        """Return what the product must arrive at, by a plain loop over the actions."""
-        balances: Counter[tuple[str, str, str]] = Counter()
-        boards: Counter[tuple[str, str, str, str]] = Counter()
-        times: Counter[tuple[str, str, int, str]] = Counter()
-        given: Counter[tuple[str, str, int, str]] = Counter()
-        transfers = 0
+        """Return what the product must arrive at."""
+        expected = Expected(self.bonuses)
         for action in self.actions():
-            who = (action.tenant, action.actor)
-            day = action.time.date()
-            week = day - timedelta(days=day.weekday())
-            n = action.type
-            awards: list[tuple[str, int]] = []
-            if n % 2 == 0 and n < 10:
-                times[(*who, n, str(day))] += 1
-                if times[(*who, n, str(day))] <= CAP_PER_DAY:
-                    awards.append(("xp", 1 + n % 5))
-            else:
-                awards.append(("xp", 1 + n % 5))
-            if n < TYPES // 2 and action.amount >= BONUS_FROM:
-                bonus = action.amount // 10
-                if n % 2 == 1:
-                    bonus = min(bonus, AMOUNT_CAP - given[(*who, n, str(day))])
-                    given[(*who, n, str(day))] += bonus
-                awards += [("xp", bonus), ("coins", 1)]
-            for currency, amount in awards:
-                if amount > 0:
-                    transfers += 1
-                    balances[(*who, currency)] += amount
-                    if currency == "xp":
-                        boards[(action.tenant, "daily", str(day), action.actor)] += amount
-                        boards[(action.tenant, "weekly", str(week), action.actor)] += amount
-        return Expected(balances, boards, transfers)
+            expected.add(action)
+        return expected
 
 
-@dataclass(frozen=True)
 class Expected:
-    """The model's result: balances by (tenant, actor, currency), scores by (tenant, board, window, actor)."""
+    """The model: a plain loop over the actions, with its result so far.
 
-    balances: Counter[tuple[str, str, str]]
-    boards: Counter[tuple[str, str, str, str]]
-    transfers: int
+    `balances` by (tenant, actor, currency), `boards`: scores by (tenant, board, window, actor), `transfers`: how many.
+    """
+
+    def __init__(self, bonuses: int = TYPES_MAX // 2) -> None:
+        """Start with nothing, for a workload with that many bonus rules."""
+        self.balances: Counter[tuple[str, str, str]] = Counter()
+        self.boards: Counter[tuple[str, str, str, str]] = Counter()
+        self.transfers = 0
+        self._bonuses = bonuses
+        self._times: Counter[tuple[str, str, int, str]] = Counter()
+        self._given: Counter[tuple[str, str, int, str]] = Counter()
+
+    def add(self, action: Action) -> int:
+        """Take an action that is not a duplicate; return how many transfers it causes."""
+        who = (action.tenant, action.actor)
+        date = action.time.date()
+        day, week = str(date), str(date - timedelta(days=date.weekday()))
+        before = self.transfers
+        for currency, amount in self._awards(who, action, day):
+            if amount > 0:
+                self.transfers += 1
+                self.balances[(*who, currency)] += amount
+                if currency == "xp":
+                    self.boards[(action.tenant, "daily", day, action.actor)] += amount
+                    self.boards[(action.tenant, "weekly", week, action.actor)] += amount
+        return self.transfers - before
+
+    def _awards(self, who: tuple[str, str], action: Action, day: str) -> Iterator[tuple[str, int]]:
+        n = action.type
+        key = (*who, n, day)
+        if n % 2 == 0 and n < 10:
+            self._times[key] += 1
+        if self._times[key] <= CAP_PER_DAY:
+            yield "xp", 1 + n % 5
+        if n < self._bonuses and action.amount >= BONUS_FROM:
+            bonus = action.amount // 10
+            if n % 2 == 1:
+                bonus = min(bonus, AMOUNT_CAP - self._given[key])
+                self._given[key] += bonus
+            yield "xp", bonus
+            yield "coins", 1

@@ -41,6 +41,11 @@ class Tansu:
         """`host:port` for clients."""
         return self._broker.address
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._broker.child.pid
+
 
 class Kafka:
     """One Kafka node (KRaft) on loopback, with its log on disk; the address stays the same over restarts."""
@@ -60,6 +65,12 @@ class Kafka:
     def address(self) -> str:
         """`host:port` for clients."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """Its process id, while it runs."""
+        assert self._child is not None
+        return self._child.pid
 
     def start(self) -> None:
         """Start the broker on the data that it had, and wait until it answers."""
@@ -159,6 +170,11 @@ class Postgres:
         self._server = EmbeddedPostgres(household, throwaway=True, port=free_port())
         self._template: str | None = None
         self.start()
+
+    @property
+    def pid(self) -> int:
+        """The server's process id, while it runs."""
+        return self._server.child.pid
 
     def start(self) -> None:
         """Start the server, at the same address as before."""

@@ -8,6 +8,8 @@ import pytest
 from tests.architecture.repository import ROOT, tracked_files
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
+# The peers of the bench have environments of their own.
+PEER_LOCKS = tuple(f"bench/peers/{peer}/requirements.txt" for peer in ("faust_idiomatic", "plain_loop", "quix"))
 # Home folders and scratch folders of whoever wrote the file; written so that this file does not match itself.
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:home|root|Users|workspace|private/var|tmp)/[\w.-]+/[\w./-]+")
 INDEX = re.compile(r"^\s*(?:--?(?:extra-)?index-url|--?i|--find-links|-f|--trusted-host)\b|index-url\s*=", re.MULTILINE)
@@ -22,7 +24,7 @@ def texts(*suffixes: str) -> list[tuple[str, str]]:
     return [(str(file.relative_to(ROOT)), file.read_text(encoding="utf-8", errors="ignore")) for file in chosen]
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", LOCKS + PEER_LOCKS)
 def test_a_lock_names_no_index(lock: str) -> None:
     """Where packages come from is the machine's business: a lock holds names, versions and hashes, no address."""
     text = (ROOT / lock).read_text(encoding="utf-8")
@@ -31,7 +33,7 @@ def test_a_lock_names_no_index(lock: str) -> None:
     assert not INDEX.search(text)
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", LOCKS + PEER_LOCKS)
 def test_a_lock_pins_every_package_by_hash(lock: str) -> None:
     """Each requirement has an exact version and at least one hash."""
     text = (ROOT / lock).read_text(encoding="utf-8")

@@ -34,14 +34,17 @@ class Deployment:
         database: str,
         prefix: str,
         settings: Mapping[str, str] | None = None,
+        root: Path = ROOT,
     ) -> None:
+        """Prepare a deployment; `root` is the folder with the product's source, to run another state of it."""
         self._household = household
+        self._root = root
         self.folder = household.folder / prefix.strip(".")
         self.folder.mkdir()
         self.prefix = prefix
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PLAUDIT_")},
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(root),
             "PLAUDIT_BROKER": broker,
             "PLAUDIT_DATABASE": database,
             "PLAUDIT_TOPIC_PREFIX": prefix,
@@ -74,7 +77,7 @@ class Deployment:
         done = subprocess.run(
             [sys.executable, "-m", "pipeline", *arguments],
             env=self.environment,
-            cwd=ROOT,
+            cwd=self._root,
             capture_output=True,
             text=True,
             timeout=COMMAND_S,
@@ -98,7 +101,7 @@ class Deployment:
         self._ports.setdefault(name, free_port())
         command = [sys.executable, "-m", "pipeline", "worker", "--stage", stage]
         environment = {**self.environment, "PLAUDIT_WEB_PORT": str(self._ports[name])}
-        worker = self._household.start(f"{self.folder.name}-{name}", command, env=environment, cwd=ROOT)
+        worker = self._household.start(f"{self.folder.name}-{name}", command, env=environment, cwd=self._root)
         self.workers[name] = worker
         return worker
 

@@ -1,0 +1,171 @@
+"""A peer as a contender: one process that reads its own copy of the workload's topic."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import ClassVar
+
+import psycopg
+
+from bench.contender import ContenderFailed, differences
+from bench.peers.config import Config
+from bench.stand import Stand
+from bench.venvs import PEERS, jars_of, python_of
+from bench.workload import Expected, Workload
+from pipeline.embedded.processes import Child
+from tests.end_to_end.deployment import PARTITIONS
+
+ROOT = Path(__file__).parents[1]
+_STOP_S = 60.0
+
+
+class Peer:
+    """A peer's process, its topic, its database with the peers' tables. All of them count boards before they write."""
+
+    name: ClassVar[str]
+    share: ClassVar[float] = 1.0
+    transfers: ClassVar[str] = "transfers"
+
+    def __init__(self, stand: Stand, work: Workload, suffix: str = "") -> None:
+        """Prepare it; a `suffix` tells one from others of its kind on the same stand."""
+        self.slug = self.name.lower().replace(" ", "-") + suffix  # for topics, groups and folders
+        self.topic = f"{self.slug}.events"
+        self.database = stand.database()
+        self._stand = stand
+        self._folder = stand.household.folder / self.slug
+        self._config = Config(
+            broker=stand.broker,
+            topic=self.topic,
+            group=f"bench-{self.slug}",
+            database=self.database,
+            state=str(self._folder / "state"),
+            boards=str(self._folder / "boards.jsonl"),
+            partitions=PARTITIONS,
+            economies={tenant: work.economy(tenant) for tenant in work.tenant_names()},
+        )
+        self._child: Child | None = None
+
+    @property
+    def boards_file(self) -> Path:
+        """Where it leaves its boards when it stops."""
+        return Path(self._config.boards)
+
+    def command(self) -> list[str]:
+        """Return the peer's command line; BENCH_CONFIG in its environment names the file with its configuration."""
+        raise NotImplementedError
+
+    def boards(self) -> dict[tuple[str, str, str, str], int]:
+        """Return the scores by tenant, board, window, actor; called once it has stopped."""
+        lines = self.boards_file.read_text(encoding="utf-8").splitlines()
+        return {(tenant, board, window, actor): score for tenant, board, window, actor, score in map(json.loads, lines)}
+
+    def start(self) -> None:
+        self._folder.mkdir()
+        file = self._folder / "config.json"
+        file.write_text(json.dumps(asdict(self._config)))
+        with psycopg.connect(self.database) as connection:
+            connection.execute((PEERS / "ledger.sql").read_bytes())
+        self._stand.create_topic(self.topic)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PLAUDIT_")}
+        environment |= {"PYTHONPATH": str(ROOT), "BENCH_CONFIG": str(file)}
+        self._child = self._stand.household.start(self.slug, self.command(), env=environment, cwd=self._folder)
+
+    def processes(self) -> Mapping[str, int]:
+        assert self._child is not None
+        return {self.name: self._child.pid}
+
+    def tail(self) -> str:
+        assert self._child is not None
+        return self._child.tail(40)
+
+    def died(self) -> bool:
+        return self._child is None or self._child.exit_code is not None
+
+    def boards_done(self, posting: int) -> bool:
+        return True
+
+    def stop_and_compare(self, expected: Expected) -> list[str]:
+        assert self._child is not None
+        self._child.ask_to_stop()
+        if not self._child.wait(_STOP_S):
+            raise ContenderFailed(f"{self.name} does not stop:\n{self.tail()}")
+        boards = self.boards()
+        with psycopg.connect(self.database) as connection:
+            balances = {
+                (tenant, actor, currency): int(balance)
+                for tenant, actor, currency, balance in connection.execute("SELECT * FROM balances")
+            }
+            (transfers,) = connection.execute("SELECT count(*) FROM transfers").fetchone() or (0,)
+        return differences(expected, balances, boards, int(transfers))
+
+
+class PlainLoop(Peer):
+    """A consumer, dictionaries and COPY."""
+
+    name = "plain loop"
+
+    def command(self) -> list[str]:
+        return [str(python_of("plain_loop")), "-m", "bench.peers.plain_loop.app"]
+
+
+class FaustIdiomatic(Peer):
+    """Faust as its tutorial has it."""
+
+    name = "idiomatic Faust"
+    share = 0.1
+
+    def start(self) -> None:
+        # A worker that gets events before its client has heard of the changelogs that it creates itself ends.
+        for table in ("seen", "used", "balances", "scores"):
+            self._stand.create_topic(self._changelog(table), compact=True)
+        super().start()
+
+    def boards(self) -> dict[tuple[str, str, str, str], int]:
+        boards = {}
+        for key, value in self._stand.compacted(self._changelog("scores")).items():
+            tenant, board, window, actor = str(json.loads(key)).split("|")
+            boards[(tenant, board, window, actor)] = int(json.loads(value))
+        return boards
+
+    def _changelog(self, table: str) -> str:
+        return f"{self._config.group}-{table}-changelog"
+
+    def command(self) -> list[str]:
+        faust = [str(python_of("faust_idiomatic").with_name("faust")), "-A", "bench.peers.faust_idiomatic.app"]
+        return [*faust, "--loop", "uvloop", "worker", "--loglevel", "info", "--without-web"]
+
+
+class Quix(Peer):
+    """Quix Streams with RocksDB and a batching sink."""
+
+    name = "Quix Streams"
+
+    def boards(self) -> dict[tuple[str, str, str, str], int]:
+        boards = {}
+        changelog = f"changelog__{self._config.group}--{self.topic}--default"
+        for key, value in self._stand.compacted(changelog).items():
+            owner, _, entry = key.rpartition(b"|")
+            kind, _, window = str(json.loads(entry)).partition(" ")
+            if kind in ("day", "week"):
+                tenant, _, actor = owner.decode().partition("|")
+                found = json.loads(value)
+                board, score = ("daily", found["score"]) if kind == "day" else ("weekly", found)
+                boards[(tenant, board, window, actor)] = score
+        return boards
+
+    def command(self) -> list[str]:
+        return [str(python_of("quix")), "-m", "bench.peers.quix.app"]
+
+
+class KafkaStreams(Peer):
+    """Kafka Streams with the Processor API, RocksDB and JDBC."""
+
+    name = "Kafka Streams"
+
+    def command(self) -> list[str]:
+        java = shutil.which("java")
+        assert java is not None, "java is not on the PATH"
+        return [java, "-cp", f"{jars_of('kafka-streams')}/*", "bench.App"]

@@ -1,0 +1,1 @@
+"""Idiomatic Faust: what its tutorial leads to."""

@@ -1,0 +1,1 @@
+"""The plain loop: what a good engineer writes by hand, without guarantees."""

@@ -1,0 +1,1 @@
+"""Quix Streams: its stateful API with RocksDB, and a batching sink."""
