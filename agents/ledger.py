@@ -6,12 +6,22 @@ An answer is looked up once everything that comes before the question in the par
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, assert_never
 
-from agents.answers import answer_headers, reversal_answer
+from agents.answers import answer_headers, claim_of, reversal_answer, stock_answer
 from pipeline.clock import now
 from pipeline.errors import InvariantBroken, PoisonEvent, Reason
-from pipeline.events import SEQ_HEADER, TRACE_HEADER, Ask, actor_key, encode_json, header
+from pipeline.events import (
+    SEQ_HEADER,
+    TRACE_HEADER,
+    Ask,
+    ReversalAsked,
+    StockAsked,
+    StockReturned,
+    actor_key,
+    encode_json,
+    header,
+)
 from pipeline.metrics import LEDGER_TRANSFERS
 from pipeline.recordbatch.model import Effects, Output, Record, Run, StageCore, TableView
 from pipeline.topology import LEDGER
@@ -30,6 +40,14 @@ class Ledger(Protocol):
 
     async def caused_by(self, partition: int, tenant: str, actor: str, source: str, event_id: str) -> list[Caused]:
         """Return what an event moved, all batches included that were applied."""
+        ...
+
+    async def claim_piece(self, partition: int, tenant: str, actor: str, reward: str, stock: int, claim: str) -> bool:
+        """Return whether a claim gets one of so many pieces; the same again if it is asked again."""
+        ...
+
+    async def return_piece(self, partition: int, tenant: str, reward: str, claim: str) -> None:
+        """Make the piece of a claim free again, once."""
         ...
 
     async def close(self) -> None:
@@ -100,18 +118,29 @@ class LedgerStage(StageCore):
         if effects.asking:
             # Set, not added: what a repeated delivery finds replaces what the one before it had found.
             answers = [await self._answer(run.partition, each) for each in effects.asking]
-            effects.outputs[self._events, run.partition] = answers
+            effects.outputs[self._events, run.partition] = [each for each in answers if each is not None]
 
-    async def _answer(self, partition: int, asking: Asking) -> Output:
-        """Return the answer to a question: an event of the actor, who lives in the same partition.
+    async def _answer(self, partition: int, asking: Asking) -> Output | None:
+        """Return the answer to a question: an event of the actor, who lives in the same partition. None needs none.
 
         Raises:
             TransientError: the database can't say now.
         """
         (seq, transaction), ask, trace = asking
         tenant, actor = transaction.tenant, transaction.actor
-        caused = await self._sink.caused_by(partition, tenant, actor, ask.source, ask.id)
-        answer = reversal_answer(seq, transaction, ask, caused)
+        match ask:
+            case ReversalAsked(source, name):
+                caused = await self._sink.caused_by(partition, tenant, actor, source, name)
+                answer = reversal_answer(seq, transaction, ask, caused)
+            case StockAsked(reward, stock):
+                claim = claim_of(seq, transaction)
+                granted = await self._sink.claim_piece(partition, tenant, actor, reward, stock, claim)
+                answer = stock_answer(seq, transaction, ask, granted=granted)
+            case StockReturned(reward, claim):
+                await self._sink.return_piece(partition, tenant, reward, claim)
+                return None
+            case _:
+                assert_never(ask)
         return Output(actor_key(tenant, actor), encode_json(answer), answer_headers(answer, trace))
 
 

@@ -38,6 +38,7 @@ COMMAND_PREFIX = "plaudit."
 # Events that only Plaudit itself may append: what the ledger says to something that match asked.
 ANSWER_PREFIX = "plaudit.answer."
 REVERSAL_ANSWER = ANSWER_PREFIX + "reversal"
+STOCK_ANSWER = ANSWER_PREFIX + "stock"
 ANSWER_SOURCE = "plaudit/ledger"
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -95,8 +96,22 @@ class ReversalAsked(msgspec.Struct, frozen=True, tag="reversal"):
     id: str
 
 
-Ask = ReversalAsked
-"""What match can't know of itself and asks the ledger (docs/adr/0010), which answers with an event of the actor."""
+class StockAsked(msgspec.Struct, frozen=True, tag="stock"):
+    """Is one of so many pieces of this reward left for the command?"""
+
+    reward: str
+    stock: int
+
+
+class StockReturned(msgspec.Struct, frozen=True, tag="stock_returned"):
+    """The piece that this claim got is free again. Needs no answer."""
+
+    reward: str
+    claim: str
+
+
+Ask = ReversalAsked | StockAsked | StockReturned
+"""What match can't know of itself and asks the ledger (docs/adr/0010, 0011), which answers with an event of the actor."""
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

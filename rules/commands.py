@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.errors import PoisonEvent, Reason
-from pipeline.events import REVERSAL_ANSWER, Event
+from pipeline.events import REVERSAL_ANSWER, STOCK_ANSWER, Event
 from rules.attributes import set_attributes
 from rules.badge_commands import award_badge
 from rules.decision import Decision, Outcome
@@ -16,14 +16,10 @@ from rules.profile import Profile
 from rules.quests import start_quest
 from rules.refusal import Refusal
 from rules.reversals import ask_reversal, reverse
+from rules.rewards import cancel, redeem, settle
 from rules.streak_commands import freeze_streak
 from rules.turn import after_rules
 from rules.work import Work
-
-SET_ATTRIBUTES: Final = "plaudit.attributes.set"
-REVERSE: Final = "plaudit.reverse"
-# Named by the contracts, answered as not supported until their parts of the economy are built.
-_NOT_BUILT: Final = frozenset({"plaudit.reward.redeem"})
 
 Command = Callable[[Work, dict[str, Any]], None]
 """Does what a command's data asks for. Raises Refusal if it is not to be done, before anything has changed."""
@@ -34,6 +30,22 @@ _COMMANDS: Final[dict[str, Command]] = {
     "plaudit.badge.award": award_badge,
     "plaudit.streak.freeze": freeze_streak,
     "plaudit.quest.start": start_quest,
+}
+
+Judge = Callable[[Profile, Event, Economy, int], Decision]
+"""Decides about a command in a way of its own, or about what the ledger said to one. Raises as commands do."""
+
+_OTHERS: Final[dict[str, Judge]] = {
+    "plaudit.attributes.set": lambda profile, command, _, seq: set_attributes(profile, command.data, seq),
+    "plaudit.reverse": lambda profile, command, _economy, _seq: ask_reversal(profile, command.data),
+    "plaudit.reward.redeem": lambda profile, command, economy, seq: redeem(
+        Work(profile, command, economy), command.data, seq
+    ),
+    "plaudit.reward.cancel": lambda profile, command, economy, seq: cancel(
+        Work(profile, command, economy), command.data, seq
+    ),
+    REVERSAL_ANSWER: reverse,
+    STOCK_ANSWER: settle,
 }
 
 
@@ -51,14 +63,8 @@ def apply_command(profile: Profile, command: Event, economy: Economy, seq: int) 
             _COMMANDS[command.type](work, command.data)
             after_rules(work, economy, None)
             return msgspec.structs.replace(work.applied(seq), outcome=Outcome("applied"))
-        if command.type == SET_ATTRIBUTES:
-            return set_attributes(profile, command.data, seq)
-        if command.type == REVERSE:
-            return ask_reversal(profile, command.data)
-        if command.type == REVERSAL_ANSWER:
-            return reverse(profile, command, economy, seq)
+        if command.type in _OTHERS:
+            return _OTHERS[command.type](profile, command, economy, seq)
     except Refusal as refusal:
         return Decision(profile, outcome=Outcome("refused", refusal.reason), event=refusal.event)
-    if command.type in _NOT_BUILT:
-        return Decision(profile, outcome=Outcome("refused", "not_supported"))
     raise PoisonEvent(Reason.UNKNOWN_COMMAND, f"there is no command {command.type}")

@@ -16,6 +16,11 @@ ADJUSTED = "adjusted"
 REVERSED = "reversed"
 
 
+def reward_account(reward: str) -> str:
+    """Return the name of the account that holds what was paid for a reward."""
+    return f"reward:{reward}"
+
+
 def actor_account(actor: str) -> str:
     """Return the name of an actor's account."""
     return f"actor:{actor}"

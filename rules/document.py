@@ -14,7 +14,17 @@ from rules.yaml_text import parse_document
 __all__ = ["EconomyDocument", "Problem", "parse_document", "validate"]
 
 _CONDITION: Final = TypeAdapter(When)
-_WITH_IDS: Final = ("rules", "multipliers", "leaderboards", "streaks", "badges", "quests", "abuse", "seasons")
+_WITH_IDS: Final = (
+    "rules",
+    "multipliers",
+    "leaderboards",
+    "streaks",
+    "badges",
+    "quests",
+    "abuse",
+    "seasons",
+    "rewards",
+)
 _NAMED: Final = ("streaks", "badges", "seasons")
 
 
@@ -28,6 +38,7 @@ def validate(raw: object) -> EconomyDocument | list[Problem]:
     currencies = raw.get("currencies")
     context: dict[str, Any] = {"currencies": frozenset(currencies) if isinstance(currencies, dict) else None}
     context |= {section: _ids(raw.get(section)) for section in _NAMED}
+    context["spendable"] = _spendable(currencies)
     context["levels"] = _levels(raw.get("levels"))
     problems: list[Problem] = []
     document = None
@@ -58,6 +69,14 @@ def _objects(value: object) -> list[tuple[int, dict[str, Any]]]:
     if not isinstance(value, list | tuple):
         return []
     return [(index, each) for index, each in enumerate(value) if isinstance(each, dict)]
+
+
+def _spendable(currencies: object) -> frozenset[str] | None:
+    """Return the currencies that can be spent, None if that can't be said."""
+    if not isinstance(currencies, dict):
+        return None
+    options = {name: each for name, each in currencies.items() if isinstance(each, dict)}
+    return frozenset(name for name, each in options.items() if each.get("spendable") is not False and each)
 
 
 def _levels(section: object) -> int | None:

@@ -115,6 +115,18 @@ class Quest:
 
 
 @dataclass(frozen=True, slots=True)
+class Reward:
+    """Something to be had for `cost`. `expires_us` is how long it can be used, in microseconds; None: no bound."""
+
+    id: str
+    name: Mapping[str, str]
+    cost: Awards
+    stock: int | None
+    per_actor: int | None
+    expires_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Abuse:
     """A limit for events of some types, whatever they earn. `reason` says in words what exceeding it means."""
 
@@ -162,7 +174,7 @@ T = TypeVar("T", bound=About)
 class Game:
     """The parts by their ids, in document order. `stateful` are the badges that any change of a profile may give."""
 
-    __slots__ = ("_plans", "abuses", "badges", "boards", "counters", "quests", "stateful", "streaks")
+    __slots__ = ("_plans", "abuses", "badges", "boards", "counters", "quests", "rewards", "stateful", "streaks")
 
     def __init__(
         self,
@@ -172,6 +184,7 @@ class Game:
         quests: Mapping[str, Quest],
         abuses: Mapping[str, Abuse],
         boards: Sequence[CountedBoard],
+        rewards: Mapping[str, Reward],
     ) -> None:
         self.streaks = streaks
         self.badges = badges
@@ -179,6 +192,7 @@ class Game:
         self.quests = quests
         self.abuses = abuses
         self.boards = boards
+        self.rewards = rewards
         self.stateful = tuple(badge for badge in badges.values() if _is_stateful(badge.criterion))
         self._plans: dict[str, TypePlan | None] = {}
 

@@ -7,7 +7,16 @@ from typing import Any, Final
 import msgspec
 from pydantic_core import ErrorDetails
 
-from rules import abuse_schema, badge_schema, board_schema, condition_schema, game_schema, quest_schema, schema
+from rules import (
+    abuse_schema,
+    badge_schema,
+    board_schema,
+    condition_schema,
+    game_schema,
+    quest_schema,
+    reward_schema,
+    schema,
+)
 from rules.fields import closest
 
 NOT_BUILT: Final = frozenset(
@@ -25,6 +34,7 @@ _MODELS: Final[dict[str, type[condition_schema.Model]]] = {
     "badges": badge_schema.BadgePart,
     "quests": quest_schema.QuestPart,
     "abuse": abuse_schema.AbusePart,
+    "rewards": reward_schema.RewardPart,
     "tasks": quest_schema.Task,
     "count": badge_schema.CountOf,
     "sum": badge_schema.SumOf,
@@ -93,8 +103,6 @@ def translate(error: ErrorDetails) -> Problem:
 def _unknown_key(location: Location) -> Problem:
     key = str(location[-1])
     section = next((str(part) for part in reversed(location[:-1]) if isinstance(part, str)), "")
-    if (not section and key in NOT_BUILT) or key in _NOT_BUILT_KEYS.get(section, ()):
-        return Problem(path_of(location), f"{key!r} is not supported yet", "leave it out")
     return Problem(path_of(location), f"unknown key {key!r}", closest(key, _known_keys(location, section)))
 
 

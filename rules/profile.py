@@ -1,6 +1,6 @@
 """What Plaudit remembers of an actor: the state that rules read and change. A change makes a new value."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -38,11 +38,29 @@ class Flag(msgspec.Struct, frozen=True, array_like=True, gc=False):
     at_us: int
 
 
+class Redemption(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A reward that an actor redeemed, by the command of that source and id.
+
+    While it is pending its cost is reserved: taken from the profile's balances, not from the ledger's. `claim` is what
+    the ledger calls the piece of the stock, None for a reward without one. It is of no use from `expires_us` on.
+    """
+
+    reward: str
+    source: str
+    id: str
+    at_us: int
+    cost: dict[str, int]
+    expires_us: int | None
+    state: Literal["pending", "active", "cancelled"]
+    claim: str | None = None
+
+
 class Game(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an actor has of the game beyond points, by the ids of the economy. Stored like a profile.
 
     `counters` maps what badges count, named by its criterion, to how much it is. `reversed` names the events that were
-    reversed, by a digest of source and id. An economy without any of it, and no command, never makes a game.
+    undone, by a digest of source and id. `redeemed` says how many redemptions of each reward count for the number per
+    actor. An economy without any of it, and no command, never makes a game.
     """
 
     streaks: dict[str, StreakState] = {}
@@ -51,6 +69,8 @@ class Game(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reversed: tuple[bytes, ...] = ()
     quests: dict[str, QuestState] = {}
     flags: dict[str, Flag] = {}
+    redemptions: tuple[Redemption, ...] = ()
+    redeemed: dict[str, int] = {}
 
 
 NO_GAME: Final = Game()

@@ -7,6 +7,7 @@ from rules.badge_view import recommended, show_badges, show_progress, shown_inst
 from rules.economy import Economy, Levels
 from rules.profile import NO_GAME, Game, Profile
 from rules.quest_view import show_quest
+from rules.reward_view import show_redemption
 from rules.streak_view import show_streak
 from rules.work import actor_zone
 
@@ -39,6 +40,9 @@ def show_profile(profile: Profile, economy: Economy, now_ms: int) -> dict[str, o
     shown["flags"] = [
         {"abuse": name, "times": flag.times, "last_at": shown_instant(flag.at_us)} for name, flag in flags.items()
     ]
+    rewards = {} if game is None else game.rewards
+    redemptions = () if profile.game is None else profile.game.redemptions
+    shown["rewards"] = [show_redemption(each, rewards.get(each.reward), now_ms * _MICROS) for each in redemptions]
     shown["attributes"] = profile.attributes
     return shown
 

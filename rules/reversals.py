@@ -5,9 +5,7 @@ steps (docs/adr/0010): the command makes match ask the ledger, and the ledger's 
 what posts.
 """
 
-from datetime import datetime
-from hashlib import blake2b
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 
@@ -15,20 +13,11 @@ from pipeline.errors import PoisonEvent, Reason
 from pipeline.events import ID_LENGTH_MAX, SOURCE_LENGTH_MAX, Event, ReversalAsked
 from rules.decision import REVERSED, Decision, Outcome, actor_account
 from rules.economy import Economy
+from rules.origins import Origin, digest_of, named
 from rules.profile import NO_GAME, Profile
+from rules.redemptions import find, undo
 from rules.refusal import Refusal
 from rules.work import Work
-
-_DIGEST_BYTES: Final = 12  # of what a profile remembers of a reversed event
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """An event that others speak of."""
-
-    source: str
-    id: str
-    type: str
-    time: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -65,7 +54,7 @@ def ask_reversal(profile: Profile, data: dict[str, Any]) -> Decision:
         raise Refusal("unknown_event")
     if "\0" in source or "\0" in name:
         raise Refusal("unknown_event")
-    if _digest(source, name) in (profile.game or NO_GAME).reversed:
+    if digest_of(source, name) in (profile.game or NO_GAME).reversed:
         raise Refusal("already_reversed")
     return Decision(profile, ask=ReversalAsked(source, name))
 
@@ -85,16 +74,18 @@ def reverse(profile: Profile, answer: Event, economy: Economy, seq: int) -> Deci
         found = msgspec.convert(answer.data, ReversalAnswer, strict=False)
     except msgspec.ValidationError as error:
         raise PoisonEvent(Reason.INVALID_RECORD, f"no answer about a reversal: {error}") from error
-    command = _named(answer, found.command)
-    digest = _digest(found.asked.source, found.asked.id)
+    command = named(answer, found.command)
+    digest = digest_of(found.asked.source, found.asked.id)
     if digest in (profile.game or NO_GAME).reversed:
         raise Refusal("already_reversed", command)
     if found.event is None:
         raise Refusal("unknown_event", command)
-    work = Work(profile, _named(answer, found.event), economy)
+    work = Work(profile, named(answer, found.event), economy)
     work.change(reversed=(*work.game.reversed, digest))
     _post_opposite(work, found, actor_account(answer.subject))
-    return msgspec.structs.replace(work.applied(seq), outcome=Outcome("applied"), event=command)
+    redeemed = find(work.game, found.asked.source, found.asked.id)
+    ask = undo(work, redeemed) if redeemed is not None and redeemed.state == "active" else None
+    return msgspec.structs.replace(work.applied(seq), outcome=Outcome("applied"), event=command, ask=ask)
 
 
 def _post_opposite(work: Work, found: ReversalAnswer, actor: str) -> None:
@@ -110,14 +101,3 @@ def _post_opposite(work: Work, found: ReversalAnswer, actor: str) -> None:
                 work.move(REVERSED, moved.debit_account, moved.amount - there, moved.currency, cause)
         else:
             work.move(moved.credit_account, moved.debit_account, moved.amount, moved.currency, cause)
-
-
-def _named(answer: Event, origin: Origin) -> Event:
-    """Return the event that an answer speaks of, as far as it is known: without its data."""
-    return msgspec.structs.replace(
-        answer, id=origin.id, source=origin.source, type=origin.type, time=origin.time, data={}
-    )
-
-
-def _digest(source: str, name: str) -> bytes:
-    return blake2b(f"{source}\0{name}".encode(), digest_size=_DIGEST_BYTES, person=b"plaudit-reversed").digest()

@@ -26,6 +26,7 @@ from rules.fields import (
 )
 from rules.game_schema import On, Step, StreakPart
 from rules.quest_schema import QuestPart
+from rules.reward_schema import RewardPart
 
 RULES_MAX = 10_000
 PARTS_MAX = 1_000
@@ -168,6 +169,7 @@ class EconomyDocument(Model):
     streaks: Annotated[tuple[StreakPart, ...], Field(max_length=PARTS_MAX)] = ()
     badges: Annotated[tuple[BadgePart, ...], Field(max_length=PARTS_MAX)] = ()
     quests: Annotated[tuple[QuestPart, ...], Field(max_length=PARTS_MAX)] = ()
+    rewards: Annotated[tuple[RewardPart, ...], Field(max_length=PARTS_MAX)] = ()
     abuse: Annotated[tuple[AbusePart, ...], Field(max_length=PARTS_MAX)] = ()
     leaderboards: Annotated[tuple[Leaderboard, ...], Field(max_length=1_000)] = ()
     seasons: Annotated[tuple[SeasonPart, ...], Field(max_length=PARTS_MAX), AfterValidator(_apart)] = ()

@@ -36,6 +36,22 @@ class ParallelSink:
         """
         return await self._sinks[partition % len(self._sinks)].caused_by(tenant, actor, source, event_id)
 
+    async def claim_piece(self, partition: int, tenant: str, actor: str, reward: str, stock: int, claim: str) -> bool:
+        """Return whether a claim of an actor in that partition gets a piece, as `LedgerSink.claim_piece` does.
+
+        Raises:
+            TransientError: the database can't say now.
+        """
+        return await self._sinks[partition % len(self._sinks)].claim_piece(tenant, actor, reward, stock, claim)
+
+    async def return_piece(self, partition: int, tenant: str, reward: str, claim: str) -> None:
+        """Make the piece of a claim free again, as `LedgerSink.return_piece` does.
+
+        Raises:
+            TransientError: the database can't do it now.
+        """
+        await self._sinks[partition % len(self._sinks)].return_piece(tenant, reward, claim)
+
     async def close(self) -> None:
         """Close the connections. The sink may be used again."""
         for sink in self._sinks:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -101,4 +102,28 @@ PROGRESS = Table(
     _column("partition", Integer),
     _column("seq", BigInteger),
     PrimaryKeyConstraint("partition", name="progress_pkey"),
+)
+
+# How many pieces of each reward's stock are taken, and what was decided about each claim.
+REWARD_STOCK = Table(
+    "reward_stock",
+    METADATA,
+    _column("tenant", Text),
+    _column("reward", Text),
+    _column("taken", BigInteger),
+    PrimaryKeyConstraint("tenant", "reward", name="reward_stock_pkey"),
+    CheckConstraint("taken >= 0", name="reward_stock_taken_positive"),
+)
+
+REWARD_CLAIMS = Table(
+    "reward_claims",
+    METADATA,
+    _column("tenant", Text),
+    _column("claim", Text),
+    _column("reward", Text),
+    _column("actor", Text),
+    _column("granted", Boolean),
+    _column("returned", Boolean),
+    PrimaryKeyConstraint("tenant", "claim", name="reward_claims_pkey"),
+    CheckConstraint("granted OR NOT returned", name="reward_claims_returned_was_granted"),
 )

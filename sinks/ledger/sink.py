@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -19,6 +19,7 @@ from sinks.ledger.posting import Posting
 from sinks.ledger.roles import becoming
 from sinks.ledger.rows import COPY_END, COPY_HEADER, GENESIS, AccountKey, Rows
 from sinks.ledger.schema import SINK_ROLE
+from sinks.ledger.stock import claim_piece, return_piece
 
 _LOG = get_logger(__name__)
 
@@ -26,6 +27,7 @@ _LOG = get_logger(__name__)
 _PART_TRANSACTIONS = 500
 
 Connection = psycopg.AsyncConnection[TupleRow]
+T = TypeVar("T")
 Connect = Callable[[str], Awaitable[Connection]]
 
 
@@ -77,12 +79,41 @@ class LedgerSink:
         Raises:
             TransientError: the database can't say now.
         """
+        return await self._asked(
+            f"event {event_id} of {source}",
+            lambda connection: caused_by(connection, tenant, actor, source, event_id),
+        )
+
+    async def claim_piece(self, tenant: str, actor: str, reward: str, stock: int, claim: str) -> bool:
+        """Return whether a claim gets one of `stock` pieces of a reward; the same again if it is asked again.
+
+        Raises:
+            TransientError: the database can't say now.
+        """
+        return await self._asked(
+            f"reward {reward}", lambda connection: claim_piece(connection, tenant, actor, reward, stock, claim)
+        )
+
+    async def return_piece(self, tenant: str, reward: str, claim: str) -> None:
+        """Make the piece of a claim free again, once.
+
+        Raises:
+            TransientError: the database can't do it now.
+        """
+        await self._asked(f"reward {reward}", lambda connection: return_piece(connection, tenant, reward, claim))
+
+    async def _asked(self, what: str, ask: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._turn:
+            done = False
             try:
-                return await caused_by(await self._opened(), tenant, actor, source, event_id)
+                answer = await ask(await self._opened())
+                done = True
             except psycopg.Error as error:
-                await self._abandon()
-                raise failure(error, f"event {event_id} of {source}") from error
+                raise failure(error, what) from error
+            finally:
+                if not done:
+                    await self._abandon()
+        return answer
 
     async def close(self) -> None:
         """Close the connection. The sink may be used again."""

@@ -20,6 +20,7 @@ rules: [{id: order, on: order.paid, award: {coins: {field: data.cents}}}]
 streaks: [{id: weekly, on: order.paid, every: week, milestones: {2: {coins: 1000}}}]
 badges: [{id: buyer, count: {on: order.paid}, at: 3, award: {coins: 500}}]
 leaderboards: [{id: earned, currency: coins, window: all}]
+rewards: [{id: mug, cost: {coins: 100}, stock: 5, per_actor: 1}]
 """
 
 
@@ -83,5 +84,31 @@ def test_what_a_command_undoes_is_undone_once(shop: Deployment, tmp_path: Path) 
         ("reversed", "coins"): -35,
     }
     assert shop.scores(TENANT, "earned") == {"ada": 1_510}
+    shop.plaudit("ledger", "verify")
+    shop.assert_running()
+
+
+@pytest.mark.timeout(240)
+def test_a_shared_stock_is_handed_out_to_its_last_piece(shop: Deployment, tmp_path: Path) -> None:
+    """Actors of all partitions want a piece at the same time, and ask twice; who gets none keeps the points."""
+    economy = tmp_path / "game.yaml"
+    economy.write_text(ECONOMY)
+    shop.plaudit("economy", "publish", str(economy), "--wait")
+    actors = [f"actor-{number}" for number in range(12)]
+
+    send(shop, *(order(f"o-{actor}", "2026-03-02", 100, actor) for actor in actors))
+    wanted = [
+        happened(f"r-{actor}", "plaudit.reward.redeem", "2026-03-03", actor, {"reward": "mug"}) for actor in actors
+    ]
+    send(shop, *wanted, *wanted)
+    shop.drain()
+
+    points = shop.points(TENANT)
+    assert shop.balances(TENANT)["reward:mug", "coins"] == 500
+    assert sorted(points.values()) == [0] * 5 + [100] * 7
+    for actor in actors:
+        profile = shop.json("profile", TENANT, actor)
+        assert profile["balances"]["coins"] == points[actor]
+        assert [each["status"] for each in profile["rewards"]] == (["active"] if points[actor] == 0 else [])
     shop.plaudit("ledger", "verify")
     shop.assert_running()

@@ -19,7 +19,7 @@ from tests.builders import INSTANT
 from tests.ledger import balances, in_server_of, posting, rows, seqs, spend
 from tests.stack import Postgres
 
-HEAD = "0003"
+HEAD = "0004"
 COLUMNS = """
     SELECT table_name, column_name, data_type FROM information_schema.columns
     WHERE table_schema = 'plaudit' AND table_name = ANY(%s)
@@ -200,7 +200,9 @@ def _insert(database: str, **changes: object) -> None:
     transaction = posting(1).transaction
     transfer = transaction.transfers[0]
     values = {name: getattr(transfer, name) for name in transfer.__struct_fields__}
-    values |= {name: getattr(transaction, name) for name in transaction.__struct_fields__ if name != "transfers"}
+    values |= {
+        name: getattr(transaction, name) for name in transaction.__struct_fields__ if name not in {"transfers", "ask"}
+    }
     values |= {"recorded_at": INSTANT, "partition": 0, "seq": 1} | changes
     if "seq" in changes:
         values["id"] = sa.Uuid().python_type(int=int(str(changes["seq"])))

@@ -9,13 +9,14 @@ A transfer from `issued` to the actor is written `+10 xp award merged`, any othe
 `issued > actor:ada 10 xp award merged`. A profile is held against at the time of the latest event.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from agents.answers import reversal_answer
-from pipeline.events import Event, decode_event, encode_json, micros
+from agents.answers import reversal_answer, stock_answer
+from pipeline.events import Event, ReversalAsked, StockAsked, StockReturned, decode_event, encode_json, micros
 from rules.compiler import compile_economy
 from rules.decision import Decision, Posting
 from rules.document import EconomyDocument, validate
@@ -46,6 +47,7 @@ class Play:
     economy: Economy
     actors: dict[str, Profile] = field(default_factory=dict)
     ledger: list[tuple[Event, Posting]] = field(default_factory=list)
+    taken: Counter[str] = field(default_factory=Counter)
     seq: int = 0
     now: datetime = builders.INSTANT
 
@@ -57,6 +59,9 @@ class Play:
         self.seq += 1
         self.now = max(self.now, event.time)
         self.ledger += [(decision.event or event, each) for each in decision.postings]
+        if isinstance(decision.ask, StockReturned):
+            self.taken[decision.ask.reward] -= 1
+            return decision
         return decision if decision.ask is None else self.apply(self.answer(event, decision))
 
     def answer(self, command: Event, decision: Decision) -> Event:
@@ -72,7 +77,11 @@ class Play:
             transfers=(),
         )
         asked = decision.ask
-        assert asked is not None
+        if isinstance(asked, StockAsked):
+            granted = self.taken[asked.reward] < asked.stock
+            self.taken[asked.reward] += granted
+            return decode_event(encode_json(stock_answer(self.seq, asking, asked, granted=granted)))
+        assert isinstance(asked, ReversalAsked)
         caused = [
             Caused(event.type, event.time, each.debit_account, each.credit_account, each.amount, each.currency)
             for event, each in self.ledger

@@ -50,12 +50,6 @@ def test_attributes_beyond_bounds_are_refused_together(data: dict[str, Any], rea
     assert decision.profile is EMPTY
 
 
-@pytest.mark.parametrize("name", ["reward.redeem"])
-def test_command_that_is_not_built_is_answered(name: str) -> None:
-    """Whoever waits for the outcome gets one."""
-    assert command(name).outcome == Outcome("refused", "not_supported")
-
-
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
@@ -82,6 +76,9 @@ def test_command_that_is_not_built_is_answered(name: str) -> None:
         ("badge.award", {"badge": ["b"]}, "unknown_badge"),
         ("streak.freeze", {"streak": "s"}, "unknown_streak"),
         ("quest.start", {"quest": "q"}, "unknown_quest"),
+        ("reward.redeem", {"reward": "r"}, "unknown_reward"),
+        ("reward.cancel", {"redemption": "r"}, "unknown_redemption"),
+        ("reward.cancel", {}, "unknown_redemption"),
         ("reverse", {}, "unknown_event"),
         ("reverse", {"source": "s", "id": ""}, "unknown_event"),
         ("reverse", {"source": "s", "id": "x" * 257}, "unknown_event"),
@@ -98,10 +95,11 @@ def test_refused_command_changes_nothing(name: str, data: dict[str, Any], reason
     assert decision.profile is profile
 
 
-def test_an_answer_that_says_nothing_is_refused() -> None:
+@pytest.mark.parametrize("name", ["answer.reversal", "answer.stock"])
+def test_an_answer_that_says_nothing_is_refused(name: str) -> None:
     """Only a foreign producer can have made it."""
     with pytest.raises(PoisonEvent) as refusal:
-        command("answer.reversal", {"command": {}})
+        command(name, {"command": {}})
 
     assert refusal.value.reason is Reason.INVALID_RECORD
 

@@ -69,7 +69,6 @@ def test_every_mistake_is_reported_at_once() -> None:
             {"id": "a", "on": "pr.merged", "award": {"xp": 5}, "limit": {"times": 3}},
         ],
         levels={"currency": "gold", "thresholds": [0, 5, 5]},
-        rewards=[],
     )
 
     assert set(found) == {
@@ -81,17 +80,10 @@ def test_every_mistake_is_reported_at_once() -> None:
         "rules[1].limit.per",
         "levels.currency",
         "levels.thresholds[2]",
-        "rewards",
     }
     assert found["timezone"].suggestion == "did you mean 'Europe/Berlin'?"
     assert found["rulez"].suggestion == "did you mean 'rules'?"
     assert found["rules[0].award.xpp"].suggestion == "did you mean 'xp'?"
-
-
-@pytest.mark.parametrize("section", ["rewards"])
-def test_section_that_is_not_built_is_refused(section: str) -> None:
-    """Nothing that an author writes is ignored."""
-    assert "not supported yet" in problems(**{section: []})[section].message
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,23 @@ def test_mistake_in_a_leaderboard_or_season(sections: dict[str, Any], path: str)
     assert path in paths(**sections)
 
 
+@pytest.mark.parametrize(
+    ("part", "path"),
+    [
+        ({"cost": {}}, "rewards[0].cost"),
+        ({"cost": {"xp": 5}}, "rewards[0].cost.xp"),
+        ({"cost": {"gold": 5}}, "rewards[0].cost.gold"),
+        ({"stock": 0}, "rewards[0].stock"),
+        ({"per_actor": 0}, "rewards[0].per_actor"),
+        ({"expires_after": "soon"}, "rewards[0].expires_after"),
+        ({"price": 5}, "rewards[0].price"),
+    ],
+)
+def test_mistake_in_a_reward(part: dict[str, Any], path: str) -> None:
+    """Each is found where it is; what is only earned buys nothing."""
+    assert path in paths(rewards=[{"id": "mug", "cost": {"coins": 5}} | part])
+
+
 def test_ids_are_unique_in_their_section() -> None:
     """They name causes in the ledger."""
     twice = {"streaks": [STREAK, STREAK], "badges": [BADGE, BADGE], "quests": [QUEST, QUEST]}

@@ -12,8 +12,11 @@ from pipeline.events import (
     IDENTITY_HEADER,
     REVERSAL_ANSWER,
     SEQ_HEADER,
+    STOCK_ANSWER,
     TRACE_HEADER,
     ReversalAsked,
+    StockAsked,
+    StockReturned,
     decode_event,
     encode_json,
     identity,
@@ -50,6 +53,14 @@ class ListLedger:
         assert self.batches, "what precedes a question is in the ledger first"
         self.asked.append((partition, tenant, actor, source, event_id))
         return [Caused("pr.merged", INSTANT, "issued", f"actor:{actor}", 10, "xp")]
+
+    async def claim_piece(self, partition: int, tenant: str, actor: str, reward: str, stock: int, claim: str) -> bool:
+        assert self.batches, "what precedes a question is in the ledger first"
+        self.asked.append((partition, tenant, actor, reward, claim))
+        return stock > 1
+
+    async def return_piece(self, partition: int, tenant: str, reward: str, claim: str) -> None:
+        self.asked.append((partition, tenant, "", reward, claim))
 
     async def close(self) -> None:
         self.closed = True
@@ -230,3 +241,29 @@ async def delivered(ledgers: LedgerStage, batch: Run) -> Effects:
     effects = ledgers.process(batch, {})
     await ledgers.deliver(batch, effects)
     return effects
+
+
+@pytest.mark.parametrize("stock", [1, 2])
+async def test_a_claim_is_answered_with_what_was_decided(stock: int) -> None:
+    """Under a name that follows from the command and its sequence, so that it is decided once."""
+    ledger = ListLedger()
+    asking = encode_json(transaction(transfers=(), ask=StockAsked("mug", stock)))
+
+    effects = await delivered(stage(ledger), run(sequenced(asking, 7), sequenced(asking, 8)))
+
+    answers = [decode_event(output.value or b"") for output in effects.outputs[EVENTS, 3]]
+    assert [answer.type for answer in answers] == [STOCK_ANSWER] * 2
+    assert [answer.data["granted"] for answer in answers] == [stock > 1] * 2
+    assert [answer.data["claim"] for answer in answers] == [claim for *_, claim in ledger.asked]
+    assert len({claim for *_, claim in ledger.asked}) == len({answer.id for answer in answers}) == 2
+
+
+async def test_a_piece_that_is_returned_needs_no_answer() -> None:
+    """Its refund was posted already."""
+    ledger = ListLedger()
+    returned = encode_json(transaction(ask=StockReturned("mug", "claim-1")))
+
+    effects = await delivered(stage(ledger), run(sequenced(returned, 7)))
+
+    assert ledger.asked == [(3, TENANT, "", "mug", "claim-1")]
+    assert effects.outputs.get((EVENTS, 3), []) == []

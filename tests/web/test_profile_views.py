@@ -56,6 +56,7 @@ async def test_profile_shows_balances_level_and_attributes() -> None:
         "recommended": [],
         "quests": {},
         "flags": [],
+        "rewards": [],
         "attributes": {"tier": "gold"},
         "as_of": {"partition": partition_for(actor_key(TENANT, "ada")), "seq": 41},
     }

@@ -1,0 +1,32 @@
+"""Events that other events speak of: the command that an answer belongs to, the event that a command undoes."""
+
+from datetime import datetime
+from hashlib import blake2b
+from typing import Annotated, Final
+
+import msgspec
+
+from pipeline.events import Event
+
+_DIGEST_BYTES: Final = 12  # of what a profile remembers of a reversed event
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """An event that others speak of."""
+
+    source: str
+    id: str
+    type: str
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+def named(answer: Event, origin: Origin) -> Event:
+    """Return the event that an answer speaks of, as far as it is known: without its data."""
+    return msgspec.structs.replace(
+        answer, id=origin.id, source=origin.source, type=origin.type, time=origin.time, data={}
+    )
+
+
+def digest_of(source: str, name: str) -> bytes:
+    """Return under which name a profile remembers that an event was undone."""
+    return blake2b(f"{source}\0{name}".encode(), digest_size=_DIGEST_BYTES, person=b"plaudit-reversed").digest()

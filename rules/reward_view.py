@@ -1,0 +1,20 @@
+"""What a profile shows of rewards: what the actor redeemed, the latest last."""
+
+from rules.badge_view import shown_instant
+from rules.game import Reward
+from rules.profile import Redemption
+
+
+def show_redemption(redemption: Redemption, reward: Reward | None, now_us: int) -> dict[str, object]:
+    """Return a redemption as profiles show it at an instant; `reward` is None once the economy has it no more."""
+    expires_us = redemption.expires_us
+    expired = redemption.state == "active" and expires_us is not None and now_us >= expires_us
+    return {
+        "reward": redemption.reward,
+        "name": {} if reward is None else reward.name,
+        "redemption": redemption.id,
+        "status": "expired" if expired else redemption.state,
+        "cost": redemption.cost,
+        "redeemed_at": shown_instant(redemption.at_us),
+        "expires_at": None if expires_us is None else shown_instant(expires_us),
+    }
