@@ -90,21 +90,23 @@ def _options(
     """
 
 
+def load(command: Command) -> typer.Typer:
+    """Import a command and return it as an application that parses what follows the command's word."""
+    target: Any = getattr(importlib.import_module(command.module), command.attribute)
+    if isinstance(target, typer.Typer):
+        return target
+    application = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+    application.command()(target)
+    return application
+
+
 def _runner(command: Command) -> Callable[[typer.Context], None]:
     def run(context: typer.Context) -> None:
-        target: Any = getattr(importlib.import_module(command.module), command.attribute)
-        application = target if isinstance(target, typer.Typer) else _application(target)
         # The command parses its own arguments: it ends in SystemExit, as the root does.
-        typer.main.get_command(application).main(args=context.args, prog_name=f"plaudit {command.word}")
+        typer.main.get_command(load(command)).main(args=context.args, prog_name=f"plaudit {command.word}")
 
     run.__doc__ = command.summary
     return run
-
-
-def _application(function: Callable[..., None]) -> typer.Typer:
-    application = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-    application.command()(function)
-    return application
 
 
 for _command in COMMANDS:

@@ -10,10 +10,11 @@ import sys
 from typing import Any
 
 import pytest
+import typer
 import yaml
 from compose_spec import PyCompose
 
-from pipeline.__main__ import COMMANDS
+from pipeline.__main__ import COMMANDS, load
 from pipeline.settings import Settings
 from pipeline.topology import STAGES
 from pipeline.version import VERSION
@@ -34,6 +35,18 @@ COMPOSE: dict[str, Any] = yaml.safe_load(interpolated(text("docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 WORKERS = {name: service for name, service in SERVICES.items() if service.get("command", [""])[0] == "worker"}
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+
+
+def parse(line: list[str]) -> None:
+    """Parse what follows `plaudit` to its last subcommand; raises typer's usage error."""
+    [command] = [each for each in COMMANDS if each.word == line[0]]
+    parser: Any = typer.main.get_command(load(command))
+    rest = line[1:]
+    while True:
+        context = parser.make_context(command.word, list(rest))
+        if not hasattr(parser, "resolve_command"):
+            return
+        _, parser, rest = parser.resolve_command(context, [*context._protected_args, *context.args])
 
 
 def test_it_conforms_to_the_compose_specification() -> None:
@@ -77,9 +90,20 @@ def test_every_stage_has_its_worker() -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_its_commands_exist(name: str) -> None:
-    """What a service runs is a command of `plaudit`."""
-    assert SERVICES[name]["command"][0] in {command.word for command in COMMANDS}
+def test_its_start_line_is_one_that_the_command_line_takes(name: str) -> None:
+    """Command, subcommand, options and their values are parsed as `plaudit` parses them; nothing is run."""
+    parse(SERVICES[name]["command"])
+
+
+@pytest.mark.parametrize(
+    "line", [["worker", "--satge", "match"], ["worker"], ["db", "upgrad"], ["topics", "create", "x"]]
+)
+def test_a_mistake_in_a_start_line_would_be_noticed(line: list[str]) -> None:
+    """The check above is not one that accepts everything."""
+    with pytest.raises(Exception, match=r"(?i)no such|missing|unexpected") as raised:
+        parse(line)
+
+    assert "UsageError" in {each.__name__ for each in type(raised.value).__mro__}
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -1,18 +1,25 @@
 """Tenants never mix: what one gets does not depend on whether others send the same names, identities and times."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.dedupe import DedupeStage
+from agents.leaderboards import LeaderboardsStage
+from agents.ledger import LedgerStage
 from agents.match import MatchStage
-from pipeline.events import IDENTITY_HEADER, actor_key, encode_json, identity
+from agents.normalize import NormalizeStage
+from pipeline.recordbatch.model import Output, Run
 from pipeline.revisions.documents import compile_document
-from pipeline.topology import PROFILES, SEEN
+from pipeline.topology import BOARDS, PROFILES, SEEN
 from rules.economy import Economy
-from tests.builders import event
+from sinks.ledger.parallel import ParallelSink
+from sinks.ledger.rows import GENESIS, AccountKey, Rows
+from tables.board_shards import BoardShards
+from tests.builders import INSTANT, cloudevent
 from tests.memory import MemoryRecord, MemoryTable, step
 
 TENANTS = ("acme", "acme-2")  # one name begins with the other
@@ -30,6 +37,12 @@ sent = st.lists(
 )
 
 
+GAME = {
+    "currencies": {"xp": {}},
+    "leaderboards": [{"id": "daily", "currency": "xp", "window": "day"}],
+}
+
+
 class Economies:
     """The same game for every tenant."""
 
@@ -37,9 +50,7 @@ class Economies:
         limited = {"id": "buy", "on": "purchase.completed", "award": {"xp": {"field": "data.amount"}}}
         limited["limit"] = {"amount": 50, "of": "xp", "per": "day"}
         self._economies = {
-            tenant: compile_document(
-                json.dumps({"economy": tenant, "currencies": {"xp": {}}, "rules": [limited]}).encode(), 1, 0
-            )
+            tenant: compile_document(json.dumps(GAME | {"economy": tenant, "rules": [limited]}).encode(), 1, 0)
             for tenant in TENANTS
         }
 
@@ -51,37 +62,71 @@ class Economies:
 
 
 ECONOMIES = Economies()
+NORMALIZE = NormalizeStage("events", "dead", 1, "cloudevents", None)
+DEDUPE = DedupeStage(unique="unique", outcomes="outcomes", dead_letters="dead", retention_days=30)
+LEDGER = LedgerStage(dead_letters="dead", events="events", sink=ParallelSink("never opened"))
 
 
-def posted(events: Sequence[Sent]) -> list[tuple[bytes | None, bytes | None]]:
-    """Return what follows from the events that have a tenant; the others leave their offsets empty."""
-    dedupe = DedupeStage(unique="unique", outcomes="outcomes", dead_letters="dead", retention_days=30)
+@dataclass
+class Result:
+    """What follows from some events: transactions as produced, accounts' totals, rows of boards and of profiles."""
+
+    transactions: list[tuple[bytes | None, bytes | None]] = field(default_factory=list)
+    totals: dict[AccountKey, tuple[int, int]] = field(default_factory=dict)
+    boards: dict[bytes, bytes] = field(default_factory=dict)
+    profiles: dict[bytes, bytes] = field(default_factory=dict)
+
+    def of(self, tenant: str) -> "Result":
+        """Return the part that is a tenant's."""
+        key, prefix = f"{tenant}|".encode(), f"{tenant}\0".encode()
+        return Result(
+            [each for each in self.transactions if (each[0] or b"").startswith(key)],
+            {account: total for account, total in self.totals.items() if account[0] == tenant},
+            {row: value for row, value in self.boards.items() if row.startswith(prefix)},
+            {row: value for row, value in self.profiles.items() if row.startswith(key)},
+        )
+
+
+def result(events: Sequence[Sent]) -> Result:
+    """Send events through all stages; those without a tenant are left out, and their offsets stay empty."""
+    unique = step(DEDUPE, list(normalized(events)), {SEEN.name: MemoryTable()}).outputs.get(("unique", 0), [])
+    if not unique:
+        return Result()
+    profiles, boards = MemoryTable(), MemoryTable()
     match = MatchStage(prefix=PREFIX, economies=ECONOMIES)
-    records = [record(number, one) for number, one in enumerate(events) if one[0]]
-    if not records:
-        return []
-    unique = step(dedupe, records, {SEEN.name: MemoryTable()}).outputs.get(("unique", 0), [])
-    forwarded = [MemoryRecord(each.value, key=each.key, headers=each.headers) for each in unique]
-    transactions = step(match, forwarded, {PROFILES.name: MemoryTable()}).outputs.get((f"{PREFIX}transactions", 0), [])
-    return [(each.key, each.value) for each in transactions]
+    posted = step(match, read_back(unique), {PROFILES.name: profiles}).outputs.get((f"{PREFIX}transactions", 0), [])
+    records = read_back(posted)
+    postings = LEDGER.process(Run("transactions", 0, records), {}).postings
+    rows = Rows(0, INSTANT, GENESIS)
+    rows.add(postings)
+    ranking = LeaderboardsStage(dead_letters="dead", windows_kept=2, shards=BoardShards())
+    ranking.partition_opened(0, {BOARDS.name: boards})
+    step(ranking, records, {BOARDS.name: boards})
+    totals = {key: (rows.debits.get(key, 0), rows.credits.get(key, 0)) for key in rows.debits | rows.credits}
+    return Result([(each.key, each.value) for each in posted], totals, boards.rows, profiles.rows)
 
 
-def record(number: int, one: Sent) -> MemoryRecord:
-    """Return an event as it stands on `events`, at an offset that does not depend on other tenants' events."""
-    tenant, actor, event_id, amount = one
-    sent_event = event(
-        tenant=tenant, subject=actor, id=event_id, source="till", type="purchase.completed", data={"amount": amount}
-    )
-    headers = ((IDENTITY_HEADER, identity(tenant, "till", event_id)),)
-    return MemoryRecord(encode_json(sent_event), offset=number, key=actor_key(tenant, actor), headers=headers)
+def normalized(events: Sequence[Sent]) -> Iterator[MemoryRecord]:
+    """Yield what normalize makes of the events, at offsets that do not depend on other tenants' events."""
+    for number, (tenant, actor, event_id, amount) in enumerate(events):
+        if tenant:
+            envelope = cloudevent(tenant=tenant, subject=actor, id=event_id, source="till", data={"amount": amount})
+            value = json.dumps(envelope | {"type": "purchase.completed"}).encode()
+            raw = MemoryRecord(value, timestamp=int(INSTANT.timestamp()) * 1_000)
+            [output] = step(NORMALIZE, [raw], {}).outputs["events", 0]
+            yield MemoryRecord(output.value, offset=number, key=output.key, headers=output.headers)
+
+
+def read_back(outputs: Sequence[Output]) -> list[MemoryRecord]:
+    """Return records as the next stage reads them."""
+    return [MemoryRecord(each.value, key=each.key, headers=each.headers) for each in outputs]
 
 
 @given(sent)
 def test_a_tenant_among_others_gets_what_it_gets_alone(events: list[Sent]) -> None:
-    """The transactions of each tenant are the same, byte for byte, with and without the others' events."""
-    together = posted(events)
+    """Transactions, totals, boards and profiles are the same, byte for byte, with and without the others' events."""
+    together = result(events)
 
     for tenant in TENANTS:
-        hidden = [one if one[0] == tenant else ("", *one[1:]) for one in events]
-        alone = posted(hidden)
-        assert [each for each in together if each[0] and each[0].startswith(f"{tenant}|".encode())] == alone
+        alone = result([one if one[0] == tenant else ("", *one[1:]) for one in events])
+        assert together.of(tenant) == alone == alone.of(tenant)
