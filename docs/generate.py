@@ -13,7 +13,7 @@ from pipeline.settings import Settings
 from pipeline.topology import STAGES, TOPICS, Topic
 
 ROOT = Path(__file__).parent.parent
-FILES = (ROOT / "README.md", ROOT / "docs" / "architecture.md")
+FILES = (ROOT / "README.md", ROOT / "docs" / "architecture.md", ROOT / "docs" / "reference-economy.md")
 _PART = re.compile(r"(?P<head><!-- generated: (?P<name>[a-z]+) -->\n).*?(?=<!-- /generated -->)", re.DOTALL)
 
 
@@ -62,7 +62,19 @@ def settings() -> str:
     return markdown(rows(Settings.model_construct()))
 
 
-PARTS: dict[str, Callable[[], str]] = {"diagram": diagram, "topics": topics, "tables": tables, "settings": settings}
+def economy() -> str:
+    """Return the economy that the demo publishes."""
+    text = (ROOT / "pipeline" / "demo" / "economy.yaml").read_text(encoding="utf-8")
+    return f"```yaml\n{text}```"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "diagram": diagram,
+    "topics": topics,
+    "tables": tables,
+    "settings": settings,
+    "economy": economy,
+}
 
 
 def renewed(text: str) -> str:

@@ -34,7 +34,9 @@ def _profile(found: Any) -> str:
     level = found["level"]
     following = "" if level is None or level["next_at"] is None else f", the next at {level['next_at']:,} xp"
     number = "" if level is None else f"level {level['number']}{following}; "
-    return f"[bold]{escape(found['actor'])}[/bold]: {number}{escape(balances)}"
+    badges = ", ".join(each["badge"] + (f" ({each['tier']})" if each["tier"] else "") for each in found["badges"])
+    earned = f"; {escape(badges)}" if badges else ""
+    return f"[bold]{escape(found['actor'])}[/bold]: {number}{escape(balances)}{earned}"
 
 
 def show_verdict(console: Console, imported: Imported, ledger: Verification) -> None:

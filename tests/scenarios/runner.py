@@ -48,6 +48,7 @@ class Play:
     actors: dict[str, Profile] = field(default_factory=dict)
     ledger: list[tuple[Event, Posting]] = field(default_factory=list)
     taken: Counter[str] = field(default_factory=Counter)
+    log: list[Event] = field(default_factory=list)
     seq: int = 0
     now: datetime = builders.INSTANT
 
@@ -55,6 +56,7 @@ class Play:
         """Apply the next event of the log; the profile passes through its stored form."""
         before = self.actors.get(event.subject, EMPTY)
         decision = apply(before, event, self.economy, self.seq)
+        self.log.append(event)
         self.actors[event.subject] = profiles.decode(profiles.encode(decision.profile))
         self.seq += 1
         self.now = max(self.now, event.time)
