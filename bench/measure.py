@@ -1,9 +1,10 @@
 """What a worker did, read from its own metrics and from the operating system."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -17,13 +18,19 @@ _READ_S = 2.0
 
 @dataclass(frozen=True)
 class StageResult:
-    """One worker over the workload: records, seconds from its first batch to its last, CPU seconds, peak memory."""
+    """One worker over the workload: records, seconds from its first batch to its last, CPU seconds, peak memory.
+
+    `full_rate` is its rate, in records per second, while each of its partitions had records waiting. Actors are
+    Zipf-distributed, so one partition holds a third of the records: towards the end the worker waits for the broker
+    with that one alone, which says how uneven the partitions are, not what a worker can do.
+    """
 
     stage: str
     records: int
     seconds: float
     cpu_seconds: float
     peak_bytes: int
+    full_rate: float
     steps: dict[str, float]  # seconds in each step of a batch; steps of different partitions overlap
 
     @property
@@ -45,6 +52,15 @@ def samples(url: str) -> Iterator[tuple[str, dict[str, str], float]]:
                 yield sample.name, sample.labels, sample.value
 
 
+class _Look(NamedTuple):
+    """What was seen at one moment: seconds, records finished, CPU seconds, records waiting in the shortest queue."""
+
+    at: float
+    done: float
+    cpu: float
+    shortest: float
+
+
 def watch(stage: str, url: str, pid: int, records: int, deadline_s: float) -> StageResult:
     """Watch a worker until it has finished `records` records.
 
@@ -53,22 +69,39 @@ def watch(stage: str, url: str, pid: int, records: int, deadline_s: float) -> St
     """
     process = psutil.Process(pid)
     end = time.monotonic() + deadline_s
-    first: tuple[float, float, float] | None = None
+    looks: list[_Look] = []
     peak, done = 0, 0.0
     while time.monotonic() < end:
         steps: dict[str, float] = {}
+        waiting: list[float] = []
         done = 0.0
         for name, labels, value in samples(url):
             if name == "plaudit_batch_records_sum":
                 done += value
             elif name == "plaudit_stage_batch_seconds_sum":
                 steps[labels["step"]] = value
-        now, cpu = time.monotonic(), sum(process.cpu_times()[:2])
+            elif name == "plaudit_lag_records":
+                waiting.append(value)
+        if done:
+            looks.append(_Look(time.monotonic(), done, sum(process.cpu_times()[:2]), min(waiting, default=0)))
         peak = max(peak, process.memory_info().rss)
-        if done and first is None:
-            first = (now, done, cpu)
-        if first is not None and done >= records:
-            then, before, cpu_before = first
-            return StageResult(stage, int(done - before), now - then, cpu - cpu_before, peak, steps)
+        if done >= records:
+            first, last = looks[0], looks[-1]
+            full = [look for look in looks if look.shortest] or looks
+            return StageResult(
+                stage,
+                int(last.done - first.done),
+                last.at - first.at,
+                last.cpu - first.cpu,
+                peak,
+                _rate(full) or _rate(looks),
+                steps,
+            )
         time.sleep(_POLL_S)
     raise TimeoutError(f"{stage} finished {done:.0f} of {records} records in {deadline_s:g} s")
+
+
+def _rate(looks: Sequence[_Look]) -> float:
+    """Return records per second from the first look to the last; 0 if there is but one."""
+    seconds = looks[-1].at - looks[0].at
+    return (looks[-1].done - looks[0].done) / seconds if seconds else 0.0

@@ -147,15 +147,18 @@ def print_table(work: Workload, trees: list[Tree], stages: list[str], sticks: li
     table = Table(
         title=f"{work.events:,} events, {work.actors:,} actors, {work.rules} rules, seed {work.seed}; {machine()}",
         caption=f"One worker of each stage, alone; median of {len(trees[0].results[stages[0]])} rounds. "
-        f"Steps: seconds, those of different partitions overlap. Yardstick: {yardstick.middle(sticks)}.",
+        "Records/s while every partition has records waiting; to the last: until all are done, though one partition "
+        "holds more than the others. Steps: seconds, those of different partitions overlap. "
+        f"Yardstick: {yardstick.middle(sticks)}.",
     )
-    titles = ["stage", "records/s", "CPU s per million", "peak MiB", *STEPS]
+    titles = ["stage", "records/s", "to the last", "CPU s per million", "peak MiB", *STEPS]
     for title in [*titles, "CPU against"] if compared else titles:
         table.add_column(title, justify="left" if title == "stage" else "right")
     for stage in stages:
         results = trees[0].results[stage]
         cells = [
             stage,
+            f"{median(each.full_rate for each in results):,.0f}",
             f"{median(each.rate for each in results):,.0f}",
             f"{median(each.cpu_per_million for each in results):.1f}",
             f"{max(each.peak_bytes for each in results) / 2**20:.0f}",
