@@ -38,6 +38,7 @@ COMMANDS = (
         "import", "pipeline.commands.imports", "imports", "Bring in a real history: git, JSON lines or CSV.", _DATA
     ),
     Command("leaderboard", "pipeline.commands.look", "leaderboard", "Show a leaderboard.", _LOOK),
+    Command("season", "pipeline.commands.season", "app", "Close a season, and show closed ones.", _LOOK),
     Command("profile", "pipeline.commands.look", "profile", "Show what an actor has.", _LOOK),
     Command("ledger", "pipeline.commands.ledger", "app", "Verify and read the ledger.", _LOOK),
     Command("dlq", "pipeline.commands.dlq", "app", "List and show dead letters.", _LOOK),

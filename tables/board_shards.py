@@ -77,6 +77,11 @@ class BoardShard:
         windows = self.boards.get(name)
         return _EMPTY if windows is None else windows.orders.get(window, {}).get(split, _EMPTY)
 
+    def splits(self, name: BoardName, window: str) -> list[str]:
+        """Return the splits in which the shard holds scores of a window, in their order; empty: without a split."""
+        windows = self.boards.get(name)
+        return [] if windows is None else sorted(windows.orders.get(window, {}))
+
     def dated_windows(self, name: BoardName) -> set[str]:
         """Return the windows of a board in which the shard holds scores, without the one that never closes."""
         windows = self.boards.get(name)

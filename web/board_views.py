@@ -73,9 +73,7 @@ class BoardViews:
         if around is not None and "members" in query:
             raise invalid("members", "can't be given together with `around`")
         economy = await self._economies.find(tenant)
-        definition = economy.boards.get(board)
-        if definition is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "unknown-board", f"tenant {tenant!r} has no leaderboard {board!r}")
+        definition = _known(economy, tenant, board)
         window = self._window(economy, definition, query.get("window", "current"))
         split = _split(definition, query.get("split"), query.get("league"))
         ranking = Ranking(self._sources(BoardWindow(tenant, board, window, split)), definition.tie)
@@ -104,6 +102,23 @@ class BoardViews:
                 "entries": msgspec.to_builtins(entries),
             }
         )
+
+    async def splits(self, request: web.Request, tenant: str, board: str) -> web.Response:
+        """Return the names of a window's splits, by name, leagues among them; the empty one is the board without any.
+
+        Raises:
+            Problem: 404 for a board or window that is not known; 503 while a partition recovers.
+        """
+        query = query_of(request, ("window", "after", "limit"))
+        tenant, board = tenant_of(tenant), text_of("board", board, BOARD_LENGTH_MAX)
+        limit = number_of("limit", query.get("limit", str(LIMIT_MAX)), 1, LIMIT_MAX)
+        economy = await self._economies.find(tenant)
+        definition = _known(economy, tenant, board)
+        window = self._window(economy, definition, query.get("window", "current"))
+        ranking = Ranking(self._sources(BoardWindow(tenant, board, window, "")), definition.tie)
+        after = text_of("after", query["after"], SPLIT_LENGTH_MAX, empty=True) if "after" in query else None
+        found = await ranking.splits(after, limit)
+        return web.json_response({"tenant": tenant, "board": board, "window": window, "splits": found})
 
     async def shard(self, request: web.Request) -> web.Response:
         """Answer another worker's question about partitions that this one owns; never asks on.
@@ -163,6 +178,13 @@ class _PeerShards:
     async def ask(self, question: Question) -> Answer:
         body = encode(ShardRequest(self._of, self._partitions, question))
         return decode_answer(await self._peers.post(self._url, SHARDS_PATH, body))
+
+
+def _known(economy: Economy, tenant: str, board: str) -> Board:
+    definition = economy.boards.get(board)
+    if definition is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown-board", f"tenant {tenant!r} has no leaderboard {board!r}")
+    return definition
 
 
 def _split(board: Board, text: str | None, league: str | None) -> str:

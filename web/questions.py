@@ -66,7 +66,17 @@ class LocateAll(msgspec.Struct, frozen=True, tag="locate_all"):
     actors: Annotated[tuple[str, ...], msgspec.Meta(max_length=LOCATED_MAX)]
 
 
-Question = Page | Before | Ahead | Sample | Locate | LocateAll
+class Splits(msgspec.Struct, frozen=True, tag="splits"):
+    """Which splits of the window come first after this one, by name? In order; the window's own split does not matter.
+
+    None before the first: a board without splits has one that is empty.
+    """
+
+    after: str | None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)]
+
+
+Question = Page | Before | Ahead | Sample | Locate | LocateAll | Splits
 
 
 class BoardWindow(msgspec.Struct, frozen=True):
@@ -114,9 +124,15 @@ def answer(request: ShardRequest, shards: BoardShards, runtime: Runtime) -> Answ
     of, name = request.of, BoardName(request.of.tenant, request.of.board)
     held = [shards[partition] for partition in request.partitions]
     orders = [shard.order(name, of.window, of.split) for shard in held]
-    numbers, places = _asked(
-        request, orders, lambda partition: runtime.view(BOARDS.name, partition), runtime.partition_for
-    )
+    numbers: Sequence[int]
+    places: Sequence[bytes]
+    if isinstance(request.question, Splits):
+        numbers, places = (), _splits(request.question, (shard.splits(name, of.window) for shard in held))
+    else:
+        numbers, places = _asked(
+            request, request.question, orders, lambda partition: runtime.view(BOARDS.name, partition),
+            runtime.partition_for,
+        )  # fmt: skip
     return Answer(
         size=sum(map(len, orders)),
         expired_through=max((shard.expired_through(name) for shard in held), default=""),
@@ -125,13 +141,19 @@ def answer(request: ShardRequest, shards: BoardShards, runtime: Runtime) -> Answ
     )
 
 
+def _splits(question: Splits, held: Iterable[Iterable[str]]) -> list[bytes]:
+    names = sorted({name for names in held for name in names if question.after is None or name > question.after})
+    return [name.encode() for name in names[: question.limit]]
+
+
 def _asked(
     request: ShardRequest,
+    question: Page | Before | Ahead | Sample | Locate | LocateAll,
     orders: Sequence[OrderIndex],
     view: Callable[[int], TableView],
     partition_for: Callable[[bytes], int],
 ) -> tuple[Sequence[int], Sequence[bytes]]:
-    match request.question:
+    match question:
         case Page(start, limit):
             return (), list(islice(merge(*(order.page(start, limit) for order in orders)), limit))
         case Before(end, limit):
@@ -150,7 +172,7 @@ def _asked(
             found = (_located(request.of, actor, view(home)) for actor, home in homes if home in request.partitions)
             return (), sorted(place for place in found if place is not None)
         case _:
-            assert_never(request.question)
+            assert_never(question)
 
 
 def _located(of: BoardWindow, actor: str, view: TableView) -> bytes | None:

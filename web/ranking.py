@@ -15,7 +15,20 @@ import msgspec
 
 from rules.economy import Tie
 from tables.order_index import END, START, Place, first_with, read_place
-from web.questions import PAGE_MAX, PIVOTS_MAX, Ahead, Answer, Before, Locate, LocateAll, Page, Question, Sample, last
+from web.questions import (
+    PAGE_MAX,
+    PIVOTS_MAX,
+    Ahead,
+    Answer,
+    Before,
+    Locate,
+    LocateAll,
+    Page,
+    Question,
+    Sample,
+    Splits,
+    last,
+)
 
 # A range with fewer members than this is read instead of narrowed further; so is everything before a shallow page.
 _READ_MAX = PAGE_MAX // 2
@@ -84,6 +97,11 @@ class Ranking:
         members = [read_place(place) for place in _merged(await self._ask(LocateAll(tuple(actors))))]
         self.size = len(members)
         return self._counted(members, 0, 1)
+
+    async def splits(self, after: str | None, limit: int) -> list[str]:
+        """Return the window's splits that come first after one, by name."""
+        answers = await self._ask(Splits(after, limit))
+        return sorted({place.decode() for answer in answers for place in answer.places})[:limit]
 
     async def _ask(self, question: Question) -> list[Answer]:
         if len(self._sources) == 1:  # no other task runs in between when the only source is this worker's own memory

@@ -50,6 +50,7 @@ def mount(
         if shards is not None:
             boards = BoardViews(runtime, shards, present, peers)
             _page(app, "/tables/boards/{tenant}/{board}", boards.board)
+            _page(app, "/tables/boards/{tenant}/{board}/splits", boards.splits)
             _page(app, SHARDS_PATH, boards.shard, method="post")
 
     async def close(_: web.Application) -> None:

@@ -127,3 +127,32 @@ REWARD_CLAIMS = Table(
     PrimaryKeyConstraint("tenant", "claim", name="reward_claims_pkey"),
     CheckConstraint("granted OR NOT returned", name="reward_claims_returned_was_granted"),
 )
+
+# Final standings of closed seasons; inserted once.
+SEASON_CLOSINGS = Table(
+    "season_closings",
+    METADATA,
+    _column("tenant", Text),
+    _column("season", Text),
+    _column("board", Text),
+    _column("split", Text),
+    _column("tie", Text),
+    _column("actors", BigInteger),
+    _column("hash", LargeBinary),
+    Column("closed_at", DateTime(timezone=True), nullable=False),
+    PrimaryKeyConstraint("tenant", "season", "board", "split", name="season_closings_pkey"),
+)
+
+SEASON_STANDINGS = Table(
+    "season_standings",
+    METADATA,
+    _column("tenant", Text),
+    _column("season", Text),
+    _column("board", Text),
+    _column("split", Text),
+    _column("place", BigInteger),
+    _column("rank", BigInteger),
+    _column("actor", Text),
+    _column("score", BigInteger),
+    PrimaryKeyConstraint("tenant", "season", "board", "split", "place", name="season_standings_pkey"),
+)

@@ -19,7 +19,10 @@ currencies: {coins: {spendable: true}}
 rules: [{id: order, on: order.paid, award: {coins: {field: data.cents}}}]
 streaks: [{id: weekly, on: order.paid, every: week, milestones: {2: {coins: 1000}}}]
 badges: [{id: buyer, count: {on: order.paid}, at: 3, award: {coins: 500}}]
-leaderboards: [{id: earned, currency: coins, window: all}]
+seasons:
+  - {id: early, from: 2026-03-01T00:00:00Z, until: 2026-03-15T00:00:00Z}
+  - {id: endless, from: 2026-04-01T00:00:00Z, until: 2999-01-01T00:00:00Z}
+leaderboards: [{id: earned, currency: coins, window: all}, {id: season, currency: coins, window: season}]
 rewards: [{id: mug, cost: {coins: 100}, stock: 5, per_actor: 1}]
 """
 
@@ -84,6 +87,13 @@ def test_what_a_command_undoes_is_undone_once(shop: Deployment, tmp_path: Path) 
         ("reversed", "coins"): -35,
     }
     assert shop.scores(TENANT, "earned") == {"ada": 1_510}
+    [closed] = shop.json("season", "close", TENANT, "early")
+    assert (closed["board"], closed["actors"], closed["holds"]) == ("season", 1, True)
+    assert shop.json("season", "show", TENANT, "early", "--board", "season") == [
+        {"rank": 1, "actor": "ada", "score": 1_510}
+    ]
+    for season, why in (("early", "is closed"), ("endless", "not over"), ("late", "no season")):
+        assert why in shop.plaudit("season", "close", TENANT, season, succeeds=False)
     shop.plaudit("ledger", "verify")
     shop.assert_running()
 

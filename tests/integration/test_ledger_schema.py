@@ -19,7 +19,7 @@ from tests.builders import INSTANT
 from tests.ledger import balances, in_server_of, posting, rows, seqs, spend
 from tests.stack import Postgres
 
-HEAD = "0004"
+HEAD = "0005"
 COLUMNS = """
     SELECT table_name, column_name, data_type FROM information_schema.columns
     WHERE table_schema = 'plaudit' AND table_name = ANY(%s)

@@ -381,3 +381,20 @@ async def test_split_board_has_no_leagues() -> None:
         status, _, _ = await worker.get("/tables/boards/acme/split?split=red&league=gold")
 
     assert status == 400
+
+
+async def test_splits_of_a_window_are_listed_over_all_workers() -> None:
+    """By name, page by page; the empty one is the board as a whole."""
+    scores = rows() | {("weekly", WEEK, split, "eve"): (1, 1) for split in ("league=gold", "league=tin")}
+    async with serving("leaderboards", 0, 3) as one, serving("leaderboards", 1, 2) as other:
+        with_scores([one, other], scores)
+        path = "/tables/boards/acme/weekly/splits"
+        _, whole, _ = await one.get(path)
+        _, first, _ = await other.get(f"{path}?limit=2")
+        _, after, _ = await other.get(f"{path}?limit=2&after=league%3Dgold")
+        _, before, _ = await one.get(f"{path}?window=previous")
+        missing, _, _ = await one.get("/tables/boards/acme/nothing/splits")
+
+    assert whole["splits"] == ["", "league=gold", "league=tin"]
+    assert (first["splits"], after["splits"], before["splits"]) == (["", "league=gold"], ["league=tin"], [])
+    assert missing == 404

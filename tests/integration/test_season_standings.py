@@ -1,0 +1,85 @@
+"""Final standings of seasons in a real PostgreSQL: written once, and any change of them is noticed."""
+
+import psycopg
+import pytest
+
+from pipeline.errors import UserError
+from sinks.ledger.schema import SINK_ROLE
+from sinks.ledger.seasons import Line, Standing, closings, freeze, lines_of, standing_hash
+from tests.builders import INSTANT, TENANT
+from tests.ledger import rows
+
+WINTER = "winter-26"
+LINES = [Line(1, "ada", 30), Line(1, "bob\tÄ", 30), Line(3, "cleo", -4)]
+STANDINGS = [
+    Standing("xp", "", "shared", LINES),
+    Standing("xp", "league=gold", "shared", LINES[:1]),
+    Standing("b", "", "first", []),
+]
+
+
+def test_a_frozen_standing_is_read_as_it_was(database: str) -> None:
+    """Every line, in its order; a board without anybody, too."""
+    freeze(database, TENANT, WINTER, STANDINGS, INSTANT)
+
+    found = closings(database, TENANT, WINTER)
+
+    assert [(each.board, each.split, each.tie, each.actors, each.holds) for each in found] == [
+        ("b", "", "first", 0, True),
+        ("xp", "", "shared", 3, True),
+        ("xp", "league=gold", "shared", 1, True),
+    ]
+    assert {each.closed_at for each in found} == {INSTANT}
+    assert lines_of(database, TENANT, WINTER, "xp", "", 10) == LINES
+    assert lines_of(database, TENANT, WINTER, "xp", "", 2) == LINES[:2]
+    assert closings(database, "other", WINTER) == closings(database, TENANT, "summer") == []
+
+
+def test_a_season_is_closed_once(database: str) -> None:
+    """The second closing writes nothing, not even a board that the first one had not."""
+    freeze(database, TENANT, WINTER, STANDINGS[:1], INSTANT)
+
+    with pytest.raises(UserError, match="is closed"):
+        freeze(database, TENANT, WINTER, reversed(STANDINGS), INSTANT)
+
+    assert len(closings(database, TENANT, WINTER)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE plaudit.season_standings SET score = 31 WHERE actor = 'ada'",
+        "UPDATE plaudit.season_standings SET actor = 'eve' WHERE actor = 'cleo'",
+        "DELETE FROM plaudit.season_standings WHERE actor = 'cleo'",
+        "UPDATE plaudit.season_closings SET tie = 'first'",
+        "UPDATE plaudit.season_closings SET actors = 4",
+    ],
+)
+def test_a_change_is_noticed(database: str, change: str) -> None:
+    """By the hash over all that a standing says."""
+    freeze(database, TENANT, WINTER, STANDINGS[:1], INSTANT)
+
+    rows(database, change)
+
+    assert [each.holds for each in closings(database, TENANT, WINTER)] == [False]
+
+
+@pytest.mark.parametrize("table", ["season_closings", "season_standings"])
+def test_the_sinks_role_can_change_nothing(database: str, table: str) -> None:
+    """Only add."""
+    with psycopg.connect(database) as connection:
+        connection.execute(f"SET ROLE {SINK_ROLE}")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(f"DELETE FROM plaudit.{table}")
+
+
+def test_parts_of_a_standing_can_not_be_mistaken_for_each_other() -> None:
+    """What looks alike written one after the other has another hash."""
+    alike = [
+        standing_hash("a", "b", Standing("c", "", "first", [Line(1, "x", 23)])),
+        standing_hash("a", "b", Standing("c", "", "first", [Line(1, "x2", 3)])),
+        standing_hash("ab", "", Standing("c", "", "first", [Line(1, "x", 23)])),
+        standing_hash("a", "b", Standing("", "c", "first", [Line(1, "x", 23)])),
+    ]
+
+    assert len(set(alike)) == len(alike)
