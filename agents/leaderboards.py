@@ -60,7 +60,8 @@ class LeaderboardsStage(StageCore):
         effects, targets = Effects(run.partition), Targets()
         scored = list(self._readable(run, effects, targets))
         batch = BoardBatch(self._shards[run.partition], self._windows_kept, tables[BOARDS.name])
-        batch.read({key for *_, contributions in scored for key, _, _ in contributions})
+        # In the order of the log, so that a run's changelog records have one order, whoever computes it.
+        batch.read({key: None for *_, contributions in scored for key, _, _ in contributions})
         outcomes: dict[str, int] = {}
         for record, seq, tenant, event_time, contributions in scored:
             try:

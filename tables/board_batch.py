@@ -89,7 +89,13 @@ class BoardBatch:
         return "accepted" if changed or not contributions else "redelivered"
 
     def finish(self, effects: Effects) -> None:
-        """Add the changed rows to `effects`, and the deletion of some that have expired."""
+        """Add the changed rows to `effects`, and the deletion of some that have expired.
+
+        First how far boards have expired: were a row of a new window in the changelog and the expiry that it causes not
+        yet, a worker that recovers would know the event, and what has expired would stay in sight.
+        """
+        for name, expiry in self._expiries.items():
+            effects.put(BOARDS.name, expiry_key(*name), encode(expiry), expiry.seq)
         for key, standing in self._now.items():
             before = self._before[key]
             if standing is None or standing is before:
@@ -98,8 +104,6 @@ class BoardBatch:
             old = None if before is None else place_of(before.score, before.reached, actor)
             self._moves[key] = Move(old, place_of(standing.score, standing.reached, actor))
             effects.put(BOARDS.name, key, encode(standing), standing.seq)
-        for name, expiry in self._expiries.items():
-            effects.put(BOARDS.name, expiry_key(*name), encode(expiry), expiry.seq)
         self._delete_expired(effects)
 
     def apply(self) -> None:

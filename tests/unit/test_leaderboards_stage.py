@@ -7,7 +7,7 @@ import pytest
 from agents.leaderboards import LeaderboardsStage
 from pipeline.errors import Reason
 from pipeline.events import Score, encode_json
-from pipeline.recordbatch.model import Run
+from pipeline.recordbatch.model import Effects, Run
 from tables import board_batch
 from tables.board_shards import BoardName, BoardShards
 from tables.boards import decode_expiry, expiry_key
@@ -191,6 +191,27 @@ def test_expiry_outlives_a_restart_with_more_windows_to_keep() -> None:
 
     assert restarted.run(on_day(9, 1)) == {"window_expired": 1}
     assert restarted.shards[0].expired_through(WEEKLY) == "2026-01-02"
+
+
+@pytest.mark.parametrize("cut", range(5))
+def test_run_whose_changelog_was_cut_is_finished_by_its_repeat(cut: int) -> None:
+    """Wherever the changelog ends: a row of a new window without the expiry that it causes would bring the old back."""
+    days = [(FIRST_DAY + timedelta(days=number)).date().isoformat() for number in range(4)]
+    run = [on_day(3, 0), on_day(4, 3), on_day(5, 3, actor="bob")]
+    whole, dying = Worker(), Worker()
+    for worker in (whole, dying):
+        worker.run(*(on_day(number, number) for number in range(3)))
+    whole.run(*run)
+
+    cut_off = dying.stage.process(Run("source", 0, run), {"boards": dying.table})
+    logged = dict(list(cut_off.changes["boards"].items())[:cut])
+    dying.table.write(Effects(0, changes={"boards": logged}), "boards")
+    recovered = Worker(dying.table)
+    recovered.run(*run)
+
+    assert len(cut_off.changes["boards"]) == 4
+    assert [recovered.standings(day) for day in days] == [whole.standings(day) for day in days]
+    assert whole.standings(days[0]) == []
 
 
 def test_rows_of_expired_windows_are_deleted_a_bounded_number_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
