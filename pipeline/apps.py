@@ -23,6 +23,7 @@ from pipeline.topology import (
     ECONOMIES,
     EVENTS,
     EVENTS_UNIQUE,
+    FACTS,
     LEADERBOARDS,
     LEDGER,
     MATCH,
@@ -35,16 +36,18 @@ from pipeline.topology import (
     changelog_name,
     topic_name,
 )
+from sinks.facts import FactsTopic
 from tables.board_shards import BoardShards
 from web.views import mount
 
 
 class Worker(NamedTuple):
-    """A stage's app, ready to be run, and the folder that it holds."""
+    """A stage's app, ready to be run, the folder that it holds, and the topic of facts that it tells beside its runs."""
 
     app: BatchApp
     runtime: WorkerRuntime
     folder: WorkerFolder
+    facts: FactsTopic | None = None
 
 
 def build_worker(stage: Stage, settings: Settings) -> Worker:
@@ -76,8 +79,8 @@ def build_worker(stage: Stage, settings: Settings) -> Worker:
     part = _PARTS[stage.name](settings)
     app = BatchApp(options, part.core, companions=[part.economies] if part.economies else [])
     runtime = WorkerRuntime(app, settings.partitions)
-    mount(app, runtime, economies=part.economies, shards=part.boards)
-    return Worker(app, runtime, folder)
+    mount(app, runtime, economies=part.economies, shards=part.boards, facts=part.facts)
+    return Worker(app, runtime, folder, part.facts)
 
 
 def _kept(table: Table, settings: Settings) -> Table:
@@ -91,6 +94,7 @@ class _Part(NamedTuple):
     core: StageCore
     economies: EconomyFollower | None = None
     boards: BoardShards | None = None
+    facts: FactsTopic | None = None
 
 
 def _normalize(settings: Settings) -> _Part:
@@ -140,7 +144,8 @@ def _leaderboards(settings: Settings) -> _Part:
     core = LeaderboardsStage(
         dead_letters=topic_name(settings.topic_prefix, DEAD_LETTERS), windows_kept=settings.windows_kept, shards=shards
     )
-    return _Part(core, _follower(settings), shards)
+    facts = FactsTopic(settings.broker, topic_name(settings.topic_prefix, FACTS))
+    return _Part(core, _follower(settings), shards, facts)
 
 
 def _follower(settings: Settings) -> EconomyFollower:

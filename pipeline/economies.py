@@ -71,6 +71,10 @@ class EconomyFollower:
         """
         return self._compiled.at(tenant, appended_ms)
 
+    def tenants(self) -> list[str]:
+        """Return all tenants for which anything was published."""
+        return list(self._reader.histories)
+
     def history(self, tenant: str) -> EconomyHistory | None:
         """Return the tenant's revisions as far as they are known."""
         return self._reader.histories.get(tenant)

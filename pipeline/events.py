@@ -111,7 +111,7 @@ class StockReturned(msgspec.Struct, frozen=True, tag="stock_returned"):
 
 
 Ask = ReversalAsked | StockAsked | StockReturned
-"""What match can't know of itself and asks the ledger (docs/adr/0010, 0011), which answers with an event of the actor."""
+"""What match can't know of itself and asks the ledger, which answers with an event of the actor (docs/adr/0010)."""
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

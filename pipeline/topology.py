@@ -64,7 +64,9 @@ MATCH = Stage(
 )
 # What match asks of the ledger comes back as events of the same actors.
 LEDGER = Stage("ledger", reads=TRANSACTIONS, writes=(EVENTS, DEAD_LETTERS), sink="PostgreSQL")
-LEADERBOARDS = Stage("leaderboards", reads=TRANSACTIONS, writes=(DEAD_LETTERS,), tables=(BOARDS,), follows=(ECONOMIES,))
+LEADERBOARDS = Stage(
+    "leaderboards", reads=TRANSACTIONS, writes=(FACTS, DEAD_LETTERS), tables=(BOARDS,), follows=(ECONOMIES,)
+)
 
 TOPICS = (EVENTS_RAW, EVENTS, EVENTS_UNIQUE, TRANSACTIONS, FACTS, OUTCOMES, DEAD_LETTERS, ECONOMIES)
 STAGES = (NORMALIZE, DEDUPE, MATCH, LEDGER, LEADERBOARDS)

@@ -76,7 +76,7 @@ class BoardViews:
         definition = _known(economy, tenant, board)
         window = self._window(economy, definition, query.get("window", "current"))
         split = _split(definition, query.get("split"), query.get("league"))
-        ranking = Ranking(self._sources(BoardWindow(tenant, board, window, split)), definition.tie)
+        ranking = Ranking(self.sources(BoardWindow(tenant, board, window, split)), definition.tie)
         if "members" in query:
             entries = (await ranking.among(_members(query["members"])))[offset : offset + limit]
         elif around is None:
@@ -115,7 +115,7 @@ class BoardViews:
         economy = await self._economies.find(tenant)
         definition = _known(economy, tenant, board)
         window = self._window(economy, definition, query.get("window", "current"))
-        ranking = Ranking(self._sources(BoardWindow(tenant, board, window, "")), definition.tie)
+        ranking = Ranking(self.sources(BoardWindow(tenant, board, window, "")), definition.tie)
         after = text_of("after", query["after"], SPLIT_LENGTH_MAX, empty=True) if "after" in query else None
         found = await ranking.splits(after, limit)
         return web.json_response({"tenant": tenant, "board": board, "window": window, "splits": found})
@@ -149,7 +149,12 @@ class BoardViews:
                 raise invalid("window", str(none)) from None
             raise Problem(HTTPStatus.NOT_FOUND, none.code, str(none)) from None
 
-    def _sources(self, of: BoardWindow) -> list[Source]:
+    def sources(self, of: BoardWindow) -> list[Source]:
+        """Return all shards of a window, on this worker and on others.
+
+        Raises:
+            Problem: one of them can't be read now.
+        """
         everything = range(self._runtime.partitions())
         mine = owned(self._runtime, everything)
         others: dict[str, list[int]] = {}

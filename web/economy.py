@@ -1,11 +1,13 @@
 """Which economy a view reads by: the one that is in force now."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import datetime
 from http import HTTPStatus
 from typing import Protocol
 
 from pipeline.errors import PoisonEvent
+from pipeline.events import from_millis
 from rules.economy import Economy
 from web.problems import Problem, unavailable
 
@@ -24,6 +26,10 @@ class Economies(Protocol):
         """
         ...
 
+    def tenants(self) -> Collection[str]:
+        """Return all tenants for which anything was published."""
+        ...
+
     async def confirmed(self, appended_ms: int) -> None:
         """Return once every revision is known that can be in force until then."""
         ...
@@ -36,6 +42,10 @@ class PresentEconomies:
         """`clock` gives milliseconds since the epoch."""
         self._economies = economies
         self.clock = clock
+
+    def instant(self) -> datetime:
+        """Return the present instant."""
+        return from_millis(self.clock())
 
     async def find(self, tenant: str) -> Economy:
         """Return a tenant's economy.

@@ -29,6 +29,7 @@ from web.questions import (
     Splits,
     last,
 )
+from web.rank_changes import Ranked
 
 # A range with fewer members than this is read instead of narrowed further; so is everything before a shallow page.
 _READ_MAX = PAGE_MAX // 2
@@ -97,6 +98,13 @@ class Ranking:
         members = [read_place(place) for place in _merged(await self._ask(LocateAll(tuple(actors))))]
         self.size = len(members)
         return self._counted(members, 0, 1)
+
+    async def top(self, limit: int) -> list[Ranked]:
+        """Return the first members with their ranks and places, at most `limit`."""
+        places = _merged(await self._ask(Page(START, limit)))[:limit]
+        members = [read_place(place) for place in places]
+        ranks = (entry.rank for entry in self._counted(members, 0, 1))
+        return [Ranked(rank, member) for rank, member in zip(ranks, members, strict=True)]
 
     async def splits(self, after: str | None, limit: int) -> list[str]:
         """Return the window's splits that come first after one, by name."""

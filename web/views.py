@@ -15,6 +15,7 @@ from web.economy import Economies, PresentEconomies
 from web.peers import Peers
 from web.problems import problems
 from web.profile_views import ProfileViews
+from web.rank_watch import Facts, RankWatch
 from web.runtime import Runtime
 from web.worker_views import WorkerViews
 
@@ -27,13 +28,14 @@ def mount(
     *,
     economies: Economies | None = None,
     shards: BoardShards | None = None,
+    facts: Facts | None = None,
     clock: Callable[[], int] = now_ms,
     registry: CollectorRegistry = REGISTRY,
 ) -> None:
     """Register the views of a worker on its Faust `app`; called once, before the app starts.
 
-    With `economies` a worker of the stage that keeps profiles serves them, and one with `shards` leaderboards. `clock`
-    gives milliseconds since the epoch.
+    With `economies` a worker of the stage that keeps profiles serves them, and one with `shards` leaderboards, whose
+    tops are watched where there are `facts` to tell of them. `clock` gives milliseconds since the epoch.
     """
     worker = WorkerViews(runtime, registry)
     _page(app, "/health", worker.health)
@@ -41,6 +43,7 @@ def mount(
     _page(app, "/metrics", worker.metrics)
     _page(app, "/tables", worker.tables)
     peers = Peers()
+    watch: RankWatch | None = None
     if economies is not None:
         present = PresentEconomies(economies, clock)
         if PROFILES in stage_named(runtime.stage).tables:
@@ -53,10 +56,20 @@ def mount(
             _page(app, "/tables/boards/{tenant}/{board}/splits", boards.splits)
             _page(app, SHARDS_PATH, boards.shard, method="post")
 
+            if facts is not None:
+                watch = RankWatch(runtime, present, economies.tenants, boards.sources, facts)
+
+    async def open_watch(_: web.Application) -> None:
+        if watch is not None:
+            await watch.start()
+
     async def close(_: web.Application) -> None:
+        if watch is not None:
+            await watch.stop()
         await peers.close()
 
     server: web.Application = app.web.web_app
+    server.on_startup.append(open_watch)
     server.middlewares.append(problems)
     server.on_cleanup.append(close)
 

@@ -81,6 +81,9 @@ class MemoryEconomies:
             raise PoisonEvent(Reason.UNKNOWN_TENANT, f"no economy had been published for tenant {tenant!r}")
         return self.by_tenant[tenant]
 
+    def tenants(self) -> list[str]:
+        return list(self.by_tenant)
+
     async def confirmed(self, appended_ms: int) -> None:
         if not self.known:
             await asyncio.Event().wait()
