@@ -86,7 +86,8 @@ class DedupeStage(StageCore):
                 changes[key] = _new(Change, (seq, encode_seen(seq, appended_ms)))
                 accepted += 1
             elif seq != entry[0]:
-                self._answer_repeated(effects, record, headers)
+                if seq > entry[0]:  # what is delivered late again has had its answer, perhaps another one
+                    self._answer_repeated(effects, record, headers)
                 continue
             unique.append(_new(Output, (record.key, record.value, headers)))
         effects.emit_all(self._unique, unique)

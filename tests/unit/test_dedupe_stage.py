@@ -243,3 +243,16 @@ def test_a_repeated_command_is_answered() -> None:
     )
     assert [name for name, _ in output.headers] == ["plaudit-seq", "plaudit-appended"]
     assert effects.counts == {"duplicate": 3}
+
+
+def test_a_command_delivered_again_after_its_replacement_is_not_called_a_duplicate() -> None:
+    """It was none: its outcome has been told, and nobody may be told another one."""
+    worker = Worker()
+    command = event(id="c-1", type="plaudit.spend", data={"currency": "coins"})
+    worker.run(appended(1, canonical=command))
+    worker.run(appended(2, day=40, canonical=command))
+
+    effects = worker.run(appended(1, canonical=command))
+
+    assert effects.outputs == {}
+    assert effects.counts == {"duplicate": 1}
