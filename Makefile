@@ -13,7 +13,7 @@ BENCH_ARGS ?=
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
-.PHONY: help demo test bench bench-stages check static format docs lock hooks clean
+.PHONY: help demo test bench bench-full bench-stages check static format docs lock hooks clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -30,6 +30,9 @@ check: static ## Check in under a minute: style, types, imports, the tests that 
 
 bench: $(INSTALLED) ## Measure against idiomatic Faust and a plain loop, on Apache Kafka and PostgreSQL, in two minutes
 	$(BIN)/python -m bench quick $(BENCH_ARGS)
+
+bench-full: $(INSTALLED) ## Measure against all peers, with growth and flame graphs, for docs/performance.md: BENCH_ARGS=--help
+	$(BIN)/python -m bench full $(BENCH_ARGS)
 
 bench-stages: $(INSTALLED) ## Measure each stage alone: BENCH_ARGS="--events 400000 --against ../other-checkout"
 	$(BIN)/python -m bench stages $(BENCH_ARGS)

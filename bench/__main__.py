@@ -2,14 +2,14 @@
 
 import argparse
 
-from bench import quick, stages
+from bench import full, quick, stages
 
 
 def main() -> None:
     """Run the chosen bench; exit with 1 if a result differs from the model's."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (quick, stages):
+    for module in (quick, full, stages):
         name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(name, help=str(module.__doc__).splitlines()[0])
         module.add_arguments(command)

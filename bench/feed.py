@@ -34,7 +34,7 @@ class Feed:
     def __init__(self, work: Workload, partitions: int) -> None:
         self.work = work
         self.expected = Expected(work.bonuses)
-        self._partition_of = partitioner(partitions)
+        self.partition_of = partitioner(partitions)
         self._sent = work.sent()
         self._next = 0  # number of the next action that was not sent yet
 
@@ -43,7 +43,7 @@ class Feed:
         piece = Piece()
         for action in islice(self._sent, records):
             key, value = action.record()
-            partition = self._partition_of(key)
+            partition = self.partition_of(key)
             if action.number >= self._next:
                 self._next = action.number + 1
                 name = f"e{action.number}"

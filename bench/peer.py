@@ -1,8 +1,10 @@
 """A peer as a contender: one process that reads its own copy of the workload's topic."""
 
+import asyncio
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,15 +13,20 @@ from typing import ClassVar
 import psycopg
 
 from bench.contender import ContenderFailed, differences
+from bench.feed import Piece, burst
 from bench.peers.config import Config
 from bench.stand import Stand
 from bench.venvs import PEERS, jars_of, python_of
 from bench.workload import Expected, Workload
 from pipeline.embedded.processes import Child
+from pipeline.partitioner import partitioner
+from pipeline.recordbatch.model import Output
 from tests.end_to_end.deployment import PARTITIONS
+from tests.wait import until_sync
 
 ROOT = Path(__file__).parents[1]
 _STOP_S = 60.0
+_RECOVERY_S = 600.0
 
 
 class Peer:
@@ -166,6 +173,76 @@ class KafkaStreams(Peer):
     name = "Kafka Streams"
 
     def command(self) -> list[str]:
-        java = shutil.which("java")
-        assert java is not None, "java is not on the PATH"
-        return [java, "-cp", f"{jars_of('kafka-streams')}/*", "bench.App"]
+        return [*java("kafka-streams"), "bench.App"]
+
+
+class KafkaStreamsStore:
+    """A Kafka Streams application with nothing but a store of given entries, for the time that its recovery takes."""
+
+    def __init__(self, stand: Stand) -> None:
+        self._stand = stand
+        self._folder = stand.household.folder / "kafka-streams-store"
+        self._folder.mkdir()
+        self._config = Config(
+            broker=stand.broker,
+            topic="kafka-streams-store.profiles",
+            group="kafka-streams-store",
+            database="",
+            state=str(self._folder / "state"),
+            boards="",
+            partitions=PARTITIONS,
+            economies={},
+        )
+        self._starts = 0
+
+    def fill(self, entries: Mapping[bytes, bytes]) -> None:
+        """Put entries into the store and its changelog; stopped afterwards."""
+        self._stand.create_topic(self._config.topic)
+        partition_of = partitioner(PARTITIONS)
+        records = [(partition_of(key), Output(key, value)) for key, value in entries.items()]
+        asyncio.run(burst(self._stand.broker, self._config.topic, Piece(records)))
+        child = self._start()
+        self._wait(child, f"held {len(entries)};")
+        self._stop(child)
+
+    def recovery(self) -> float:
+        """Return the seconds from its start on an empty disk until its tasks run, their state restored."""
+        shutil.rmtree(self._config.state)
+        # It does not leave its group when it is stopped: the next would wait until the broker has given it up.
+        until_sync(lambda: self._stand.group_is_empty(self._config.group), _RECOVERY_S, "its group is empty")
+        start = time.perf_counter()
+        child = self._start()
+        self._wait(child, "ready")
+        seconds = time.perf_counter() - start
+        self._stop(child)
+        return seconds
+
+    def _start(self) -> Child:
+        file = self._folder / "config.json"
+        file.write_text(json.dumps(asdict(self._config)))
+        self._starts += 1
+        return self._stand.household.start(
+            f"kafka-streams-store-{self._starts}",
+            [*java("kafka-streams"), "bench.Store"],
+            env={**os.environ, "BENCH_CONFIG": str(file)},
+            cwd=self._folder,
+        )
+
+    def _wait(self, child: Child, line: str) -> None:
+        """Wait until it has written a line."""
+        until_sync(
+            lambda: child.exit_code is not None or line in child.log.read_text(), _RECOVERY_S, f"it says {line!r}"
+        )
+        if child.exit_code is not None:
+            raise ContenderFailed(f"{child.name} ended:\n{child.tail()}")
+
+    def _stop(self, child: Child) -> None:
+        child.stop(_STOP_S)
+        self._stand.household.forget(child)
+
+
+def java(peer: str) -> list[str]:
+    """Return the command that runs a class of a peer, without the class."""
+    program = shutil.which("java")
+    assert program is not None, "java is not on the PATH"
+    return [program, "-cp", f"{jars_of(peer)}/*"]

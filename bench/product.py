@@ -34,8 +34,12 @@ class Product:
             stand.household, broker=stand.broker, database=self.database, prefix=prefix, settings=SETTINGS
         )
 
-    def start(self) -> None:
+    def prepare(self) -> None:
+        """Make what its workers need, and start none."""
         prepare(self.deployment, self._work)
+
+    def start(self) -> None:
+        self.prepare()
         self.deployment.start_all()
 
     def processes(self) -> Mapping[str, int]:

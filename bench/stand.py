@@ -43,6 +43,10 @@ class Stand:
         """Create a topic with as many partitions as all others have."""
         asyncio.run(self._create_topic(name, {"cleanup.policy": "compact"} if compact else {}))
 
+    def group_is_empty(self, group: str) -> bool:
+        """Return whether no member is left in a consumer group, be it dead or alive."""
+        return asyncio.run(self._group_is_empty(group))
+
     def compacted(self, topic: str) -> dict[bytes, bytes]:
         """Read a changelog from its beginning to its end; return the last value of each key that has one."""
         return asyncio.run(self._compacted(topic))
@@ -51,6 +55,11 @@ class Stand:
         async with admin_client(self.broker) as client:
             topic = NewTopic(name, num_partitions=PARTITIONS, replication_factor=1, topic_configs=configs)
             await client.create_topics([topic])
+
+    async def _group_is_empty(self, group: str) -> bool:
+        async with admin_client(self.broker) as client:
+            (answer,) = await client.describe_consumer_groups([group])
+        return all(state in ("Empty", "Dead") for _, _, state, *_ in answer.groups)
 
     async def _compacted(self, topic: str) -> dict[bytes, bytes]:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.broker, auto_offset_reset="earliest")

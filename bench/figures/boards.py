@@ -1,0 +1,89 @@
+"""P5: what a leaderboards worker needs for a page, a rank and a window around an actor, and for one more score.
+
+A worker's own web views over boards of growing size, asked over loopback by one client at a time; and the order index
+by itself, moved by events.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from tables.board_shards import BoardName
+from tables.boards import SCORE_MAX
+from tables.order_index import OrderIndex, place_of
+from tests.builders import TENANT
+from tests.end_to_end.deployment import PARTITIONS
+from tests.web.workers import serving, with_scores
+
+_WINDOW = "2026-11-16"
+_ASKED = 500
+_MOVES = 20_000
+_SEED = 1
+
+
+def measure(sizes: list[int], report: Callable[[str], None]) -> dict[str, Any]:
+    """Return, for each size, the percentiles of each question in milliseconds and the cost of a move."""
+    found = []
+    for size in sizes:
+        one = {"members": size, "questions": asyncio.run(_questions(size)), "move_us": _move_cost(size)}
+        report(f"boards: {size:,} members, a move {one['move_us']:.1f} µs, {one['questions']}")
+        found.append(one)
+    return {"sizes": found, "asked": _ASKED, "seed": _SEED}
+
+
+async def _questions(members: int) -> dict[str, dict[str, float]]:
+    chance = random.Random(_SEED)
+    scores = {
+        ("weekly", _WINDOW, "", f"actor-{number}"): (chance.randrange(1_000_000), chance.randrange(1_000_000))
+        for number in range(members)
+    }
+    async with serving("leaderboards", *range(PARTITIONS)) as worker, aiohttp.ClientSession() as session:
+        with_scores([worker], scores)
+        held = [worker.shards[partition].order(BoardName(TENANT, "weekly"), _WINDOW, "") for partition in worker.shards]
+        assert sum(map(len, held)) == members
+
+        async def asked(question: str) -> float:
+            query = question.format(chance.randrange(members))
+            url = f"{worker.url}/tables/boards/{TENANT}/weekly?window={_WINDOW}&{query}"
+            start = time.perf_counter()
+            async with session.get(url) as answer:
+                assert answer.status == 200
+                await answer.read()
+            return time.perf_counter() - start
+
+        questions = {
+            "top 100": "limit=100",
+            "a rank": "around=actor-{}&limit=1",
+            "around an actor": "around=actor-{}&limit=100",
+        }
+        return {
+            name: percentiles([await asked(question) for _ in range(_ASKED)]) for name, question in questions.items()
+        }
+
+
+def percentiles(seconds: list[float]) -> dict[str, float]:
+    """Return median and tail in milliseconds."""
+    ordered = sorted(seconds)
+    return {f"p{share:g}": ordered[int(len(ordered) * share / 100)] * 1000 for share in (50, 99)}
+
+
+def _move_cost(members: int) -> float:
+    """Return the microseconds of one move within an order of that size."""
+    chance = random.Random(_SEED)
+    names = [b"actor-%d" % number for number in range(members)]
+    scores = [chance.randrange(1_000_000) for _ in names]
+    order = OrderIndex(place_of(score, 0, name) for score, name in zip(scores, names, strict=True))
+    moves = []
+    for _ in range(_MOVES):
+        number = chance.randrange(members)
+        old = place_of(scores[number], 0, names[number])
+        scores[number] = min(SCORE_MAX, scores[number] + chance.randrange(1, 100))
+        moves.append((old, place_of(scores[number], 0, names[number])))
+    start = time.perf_counter()
+    for before, after in moves:
+        order.move(before, after)
+    return (time.perf_counter() - start) / _MOVES * 1e6

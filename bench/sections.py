@@ -1,0 +1,146 @@
+"""The sections of docs/performance.md: a table and what to know about it, for each figure's data."""
+
+from typing import Any
+
+from bench.tables import cost, table
+
+Data = dict[str, Any]
+
+
+def _contest(found: Data) -> str:
+    plan, work = found["plan"], found["workload"]
+    rows = []
+    for each in found["contenders"]:
+        latency = each["latency_ms"]
+        rows.append(
+            [
+                each["name"],
+                f"{each['rate']:,.0f}",
+                f"{each['cpu_per_million']:,.1f}",
+                *(f"{latency[name]:,.0f}" for name in ("p50", "p99", "p99.9")),
+                f"{sum(each['peak_mib'].values()):,.0f}",
+                f"{each['ratio']:.2f}",
+                "**wrong**" if each["wrong"] else "right",
+            ]
+        )
+        if len(each["cpu_by_process"]) > 1:
+            rows += [
+                [f"… {name}", "", f"{cpu:,.1f}", "", "", "", f"{each['peak_mib'][name]:,.0f}", "", ""]
+                for name, cpu in each["cpu_by_process"].items()
+            ]
+        rows.append(["(servers)", "", f"({sum(each['cpu_of_servers'].values()):,.1f})", "", "", "", "", "", ""])
+    head = ["", "events/s", "CPU s per million", "p50 ms", "p99 ms", "p99.9 ms", "peak MiB", "ratio", "result"]
+    small = [f"{each['name']} {each['share']:.0%}" for each in found["contenders"] if each["share"] < 1]
+    return (
+        f"{table(head, rows)}\n"
+        f"{plan['rounds']} rounds of {plan['records']:,} events in turns after {plan['warm_up']:,} to warm up"
+        f"{', of each piece ' + ', '.join(small) if small else ''}; "
+        f"{work['actors']:,} actors, {work['rules']} rules, seed {work['seed']}.\n"
+        "Medians of the rounds; one process per stage, the peers are one process each.\n"
+        "**Ratio**: how many times as many events a CPU second of our processes takes as one of theirs, median of the "
+        "ratios within a round.\n"
+        f"Latency: open loop, {plan['per_second']:,} arrivals a second for {found['open_loop_s']} s, from when an "
+        "event was due until its row and balance are committed.\n"
+        f"Yardstick during the rounds: {found['yardstick']}.\n"
+    )
+
+
+def _sink(found: Data) -> str:
+    rows = [
+        [str(number), f"{each['sink']:,.0f}", f"{each['bare']:,.0f}", f"{each['sink'] / each['bare']:.2f}"]
+        for number, each in enumerate(found["rounds"], start=1)
+    ]
+    return (
+        f"{table(['round', 'sink, rows/s', 'bare COPY, rows/s', 'ratio'], rows)}\n"
+        f"{found['rows']:,} rows in batches of {found['batch']:,} transactions, in turns batch by batch, "
+        "one connection each; the median of the ratios counts.\n"
+    )
+
+
+def _boards(found: Data) -> str:
+    names = list(found["sizes"][0]["questions"])
+    head = ["members", *(f"{name}, p50 / p99 ms" for name in names), "a move, µs"]
+    rows = [
+        [
+            f"{each['members']:,}",
+            *(f"{each['questions'][name]['p50']:.2f} / {each['questions'][name]['p99']:.2f}" for name in names),
+            f"{each['move_us']:.1f}",
+        ]
+        for each in found["sizes"]
+    ]
+    return (
+        f"{table(head, rows)}\n"
+        f"A worker that owns all partitions, asked {found['asked']:,} times over loopback by one client, HTTP and JSON "
+        "included; a move is one member's new place in the order.\n"
+    )
+
+
+def _recovery(found: Data) -> str:
+    rows = [
+        [str(number), *(f"{each[name]:.1f}" for name in ("plaudit", "Kafka Streams")), _share(each)]
+        for number, each in enumerate(found["rounds"], start=1)
+    ]
+    return (
+        f"{table(['round', 'plaudit, s', 'Kafka Streams, s', 'ratio'], rows)}\n"
+        f"{found['profiles']:,} profiles of {found['bytes']:.0f} bytes, from the start of the process on an empty disk "
+        "until it is ready; the same keys and values for both.\n"
+    )
+
+
+def _share(each: Data) -> str:
+    return f"{each['plaudit'] / each['Kafka Streams']:.2f}"
+
+
+def _growth(found: Data) -> str:
+    runs = found.get("runs") or [found]
+    head = ["actors", "rules", "events", "events/s", "CPU s per million", "match", "memory of match, MiB"]
+    rows = [
+        [
+            f"{run.get('actors', found.get('actors')):,}",
+            f"{run.get('rules', found.get('rules')):,}",
+            f"{point['events']:,}",
+            f"{point['rate']:,.0f}",
+            f"{cost(point):,.1f}",
+            f"{point['cpu_per_million']['match']:,.1f}",
+            f"{point['memory']['match'] / 2**20:,.0f}",
+        ]
+        for run in runs
+        for point in run["points"]
+    ]
+    return f"{table(head, rows)}\nOne worker of each stage; each line is one piece of the run. Seed {found['seed']}.\n"
+
+
+def _workers(found: Data) -> str:
+    rows = [[str(each["workers"]), f"{each['rate']:,.0f}", f"{each['cpu_per_million']:,.1f}"] for each in found["runs"]]
+    return (
+        f"{table(['workers of match', 'records/s', 'CPU s per million'], rows)}\n"
+        f"{found['events']:,} events that wait for match; its workers share the machine with broker and database.\n"
+    )
+
+
+def _flames(found: Data) -> str:
+    rows = [
+        [
+            f"[{each['stage']}](performance/{each['stage']}.svg)",
+            f"{each['rate']:,.0f}",
+            f"{each['cpu_per_million']:,.1f}",
+        ]
+        for each in found["stages"]
+    ]
+    return (
+        f"{table(['stage', 'records/s', 'CPU s per million'], rows)}\n"
+        f"Flame graphs of each worker, alone over {found['events']:,} events, slowed down by being sampled.\n"
+    )
+
+
+SECTIONS = (
+    ("contest", "End to end, beside the peers (P1, P4)", _contest),
+    ("sink", "The ledger sink (P2)", _sink),
+    ("boards", "Leaderboards (P5)", _boards),
+    ("recovery", "Recovery (P6)", _recovery),
+    ("events", "Growth with the events (P7, P8)", _growth),
+    ("actors", "Growth with the actors (P7, P8)", _growth),
+    ("rules", "Growth with the rules", _growth),
+    ("workers", "Growth with the workers", _workers),
+    ("flames", "Where the time goes", _flames),
+)

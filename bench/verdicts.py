@@ -1,0 +1,85 @@
+"""Which of the figures P1 to P8 are met, judged from the data that the bench has kept."""
+
+from typing import Any
+
+from bench.tables import cost, table
+
+Data = dict[str, Any]
+
+
+def verdicts(data: Data) -> str:
+    """Return the table of all figures; `data` holds what was measured by name."""
+    rows = [["P3 gateway, 1,000 concurrent awards", "p99 ≤ 200 ms", "there is no gateway yet", "open"]]
+    for name, figure, bar, judge in _FIGURES:
+        found = data.get(name)
+        said, met = ("not measured", None) if found is None else judge(found)
+        rows.append([figure, bar, said, {True: "met", False: "**not met**", None: "open"}[met]])
+    return table(["figure", "bar", "measured", ""], sorted(rows))
+
+
+def _p1(found: Data) -> tuple[str, bool]:
+    ratios = {each["name"]: each["ratio"] for each in found["contenders"]}
+    bars = {"idiomatic Faust": 10.0, "Quix Streams": 2.0, "Kafka Streams": 1.0}
+    said = ", ".join(f"{ratios[name]:.2f} times {name}" for name in bars)
+    return said, all(ratios[name] >= bar for name, bar in bars.items())
+
+
+def _p2(found: Data) -> tuple[str, bool]:
+    return f"{found['ratio']:.2f}", found["ratio"] >= 0.7
+
+
+def _p4(found: Data) -> tuple[str, bool]:
+    p99 = found["contenders"][0]["latency_ms"]["p99"]
+    return f"{p99:,.0f} ms", p99 <= 150
+
+
+def _p5(found: Data) -> tuple[str, bool]:
+    sizes = found["sizes"]
+    worst = max(question["p99"] for question in sizes[-1]["questions"].values())
+    low, high = sizes[0], sizes[-1]
+    said = (
+        f"p99 {worst:.1f} ms with {high['members']:,} members; a move {low['move_us']:.1f} → {high['move_us']:.1f} µs"
+    )
+    return said, worst <= 5 and high["members"] >= 1_000_000
+
+
+def _p6(found: Data) -> tuple[str, bool]:
+    ratios = sorted(each["plaudit"] / each["Kafka Streams"] for each in found["rounds"])
+    middle = ratios[len(ratios) // 2]
+    return f"{middle:.2f} with {found['profiles']:,} profiles", middle <= 1 and found["profiles"] >= 1_000_000
+
+
+def _p7(found: Data) -> tuple[str, bool]:
+    costs = [cost(point) for point in _ends(found)]
+    spread = max(costs) / min(costs) - 1
+    return f"{spread:.0%} apart, {costs[0]:,.0f} → {costs[-1]:,.0f} CPU s per million", spread <= 0.25
+
+
+def _p8(found: Data) -> tuple[str, bool]:
+    first, *_, last = found["runs"]
+    added = last["points"][-1]["memory"]["match"] - first["points"][-1]["memory"]["match"]
+    actors = last["actors"] - first["actors"]
+    return f"{added / actors:,.0f} bytes an actor, of all that match holds", added / actors <= 400
+
+
+def _ends(found: Data) -> list[Data]:
+    """Return the first and the last point of one run, or the last of each of several."""
+    points = found.get("points")
+    return [points[0], points[-1]] if points else [run["points"][-1] for run in found["runs"]]
+
+
+_FIGURES = (
+    (
+        "contest",
+        "P1 end to end, events per CPU second",
+        "≥ 10 times Faust, 2 times Quix, 1 times Kafka Streams (ratios)",
+        _p1,
+    ),
+    ("sink", "P2 ledger sink against a bare COPY", "≥ 0.7 (ratio)", _p2),
+    ("contest", "P4 append to balance, 1,000 events/s", "p99 ≤ 150 ms", _p4),
+    ("boards", "P5 board of 1,000,000", "p99 ≤ 5 ms, a move no faster than log n", _p5),
+    ("recovery", "P6 recovery of 1,000,000 profiles", "≤ 1 of the time of Kafka Streams (ratio)", _p6),
+    ("events", "P7 cost over the events", "flat within 25 % (ratio)", _p7),
+    ("actors", "P7 cost over the actors", "flat within 25 % (ratio)", _p7),
+    ("actors", "P8 memory of match", "≤ 400 bytes an actor", _p8),
+)
