@@ -42,7 +42,7 @@ from web.views import mount
 
 
 class Worker(NamedTuple):
-    """A stage's app, ready to be run, the folder that it holds, and the topic of facts that it tells beside its runs."""
+    """A stage's app, ready to be run, the folder that it holds, and the topic of facts it writes to beside its runs."""
 
     app: BatchApp
     runtime: WorkerRuntime
