@@ -8,12 +8,16 @@ READY := $(VENV)/.ready
 INSTALLED := $(VENV)/.installed
 # Extra arguments for pytest: make test PYTEST_ARGS="-k ledger"
 PYTEST_ARGS ?=
+# What to simulate: make simulate SEEDS=100000, make simulate SEED=42
+SEEDS ?= 2000
+SEED ?=
+FIRST ?=
 # Arguments for the bench: make bench BENCH_ARGS=--help
 BENCH_ARGS ?=
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
-.PHONY: help demo test bench bench-full bench-stages check static format docs lock hooks clean
+.PHONY: help demo test bench bench-full bench-stages simulate check static format docs lock hooks clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -36,6 +40,9 @@ bench-full: $(INSTALLED) ## Measure against all peers, with growth and flame gra
 
 bench-stages: $(INSTALLED) ## Measure each stage alone: BENCH_ARGS="--events 400000 --against ../other-checkout"
 	$(BIN)/python -m bench stages $(BENCH_ARGS)
+
+simulate: $(INSTALLED) ## Kill and confuse simulated deployments, SEEDS of them from FIRST on, or SEED alone with its trace
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) $(if $(FIRST),--first $(FIRST)))
 
 static: $(INSTALLED)
 	$(BIN)/ruff format --check

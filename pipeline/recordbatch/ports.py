@@ -43,12 +43,16 @@ class Replay(Protocol):
         ...
 
 
-class ChangelogReader(Protocol):
-    """Reading changelogs: `pipeline.recordbatch.recovery.KafkaReader`. Both raise `TransientError`."""
+class RangeReader(Protocol):
+    """Reading a few records of a changelog; raises `TransientError`."""
 
     async def read(self, topic: str, partition: int, first: int, last: int) -> list[Record]:
         """Return the records between two offsets, both inclusive; some may have been compacted away."""
         ...
+
+
+class ChangelogReader(RangeReader, Protocol):
+    """Reading whole changelogs, too: `pipeline.recordbatch.recovery.KafkaReader`."""
 
     def replay(self, positions: Mapping[TopicPartition, int]) -> AbstractAsyncContextManager[Replay]:
         """Begin to read changelog partitions from these offsets."""

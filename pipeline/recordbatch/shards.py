@@ -19,7 +19,7 @@ from aiokafka import TopicPartition
 from pipeline.errors import PipelineError
 from pipeline.logs import get_logger
 from pipeline.recordbatch.model import Appendable, Change, Record
-from pipeline.recordbatch.ports import ChangelogReader, Log, Store
+from pipeline.recordbatch.ports import Log, RangeReader, Store
 from pipeline.recordbatch.store import SEQ_BYTES, packed, sequence_of
 
 log = get_logger(__name__)
@@ -114,7 +114,7 @@ class Shard:
         self.store.write({key: value for key, (_, value) in newest.items()}, last)
         self.position = last + 1
 
-    async def repair(self, log_: Log, reader: ChangelogReader) -> None:
+    async def repair(self, log_: Log, reader: RangeReader) -> None:
         """Write again, after recovery, the values behind which an older one stands in the changelog.
 
         Compaction keeps a key's last record, whatever its sequence: the next recovery would take the older one.
@@ -130,7 +130,7 @@ class Shard:
     # Writing.
 
     async def log_changes(
-        self, changes: Mapping[bytes, Change], log_: Log, reader: ChangelogReader
+        self, changes: Mapping[bytes, Change], log_: Log, reader: RangeReader
     ) -> dict[bytes, bytes | None]:
         """Append changes to the changelog and return them as the disk takes them.
 
@@ -152,7 +152,7 @@ class Shard:
         """Write logged changes to the disk, atomically with the changelog offset they reach."""
         self.store.write(stored, self.expected - 1)
 
-    async def check_sole_writer(self, log_: Log, reader: ChangelogReader) -> None:
+    async def check_sole_writer(self, log_: Log, reader: RangeReader) -> None:
         """Append a mark, which finds a second writer even while there is nothing to write.
 
         Raises:
@@ -161,7 +161,7 @@ class Shard:
         """
         await self._append([(_MARK_KEY, self.writer, self._headers)], log_, reader)
 
-    async def _append(self, records: Sequence[Appendable], log_: Log, reader: ChangelogReader) -> None:
+    async def _append(self, records: Sequence[Appendable], log_: Log, reader: RangeReader) -> None:
         """Append `records`, and then once more the values of keys that were written between our own appends.
 
         Whoever wrote in between, a worker that lost this shard or a delayed request of our own, may have left a key's
@@ -193,7 +193,7 @@ class Shard:
             for key, value in zip(keys, self.store.get_many(keys), strict=True)
         ]
 
-    async def _keys_between(self, base: int, reader: ChangelogReader) -> set[bytes]:
+    async def _keys_between(self, base: int, reader: RangeReader) -> set[bytes]:
         """Return the keys that were written from the expected offset up to `base`, exclusive.
 
         Raises:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sinks.ledger.asked import Caused
 from sinks.ledger.posting import Posting
-from sinks.ledger.sink import Applied, LedgerSink
+from sinks.ledger.sink import Applied, Connect, LedgerSink
 
 # With one connection the server waits while we encode, and we wait while it commits. What a second one gains is not
 # settled: runs gave 27,000 rows/s with one, 26,000 to 30,000 with two.
@@ -15,9 +15,9 @@ _CONNECTIONS = 2
 class ParallelSink:
     """A `LedgerSink` per connection; the batches of a partition always take the same one, so their order is kept."""
 
-    def __init__(self, database: str, connections: int = _CONNECTIONS) -> None:
-        """`database` is a URL, or anything else that libpq reads. Nothing is opened yet."""
-        self._sinks = [LedgerSink(database) for _ in range(connections)]
+    def __init__(self, database: str, connections: int = _CONNECTIONS, connect: Connect | None = None) -> None:
+        """As for `LedgerSink`. Nothing is opened yet."""
+        self._sinks = [LedgerSink(database, connect) for _ in range(connections)]
 
     async def apply(self, partition: int, batch: Sequence[Posting], recorded_at: datetime) -> Applied:
         """Commit the postings of a partition that are not in the ledger yet, as `LedgerSink.apply` does.

@@ -8,7 +8,7 @@ import rocksdict
 
 from pipeline.errors import TransientError
 from pipeline.recordbatch.model import Appendable, Change, Headers, Record
-from pipeline.recordbatch.producer import Appended
+from pipeline.recordbatch.ports import Appended
 from pipeline.recordbatch.shards import Shard
 from pipeline.recordbatch.store import ShardStore, StoreOptions
 
@@ -67,11 +67,11 @@ class MemoryLog:
             raise TransientError("the broker is away")
         return [record for record in self.records if first <= record.offset <= last]
 
-    def add(self, batch: Iterable[Appendable]) -> int:
+    def add(self, batch: Iterable[Appendable], timestamp: int = 0) -> int:
         """Append at once, whoever writes; return the first offset."""
         base = self.end
         for key, value, headers in batch:
-            self.records.append(Logged(self.end, key, value, headers))
+            self.records.append(Logged(self.end, key, value, headers, timestamp))
             self.end += 1
         return base
 

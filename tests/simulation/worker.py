@@ -1,0 +1,239 @@
+"""One worker: the product's own, in a host that does what the Faust app does around it, in the same order."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from faust.types import TP
+
+from agents.dedupe import DedupeStage
+from agents.leaderboards import LeaderboardsStage
+from agents.ledger import LedgerStage
+from agents.match import MatchStage
+from agents.normalize import NormalizeStage
+from pipeline.economies import EconomyFollower
+from pipeline.events import from_millis
+from pipeline.recordbatch.app import WorkerOptions
+from pipeline.recordbatch.consumer import InFlight
+from pipeline.recordbatch.model import Run, StageCore
+from pipeline.recordbatch.ports import Ports
+from pipeline.recordbatch.scheduler import cut_runs
+from pipeline.recordbatch.worker import Companion, StageWorker
+from pipeline.topology import (
+    DEAD_LETTERS,
+    DEDUPE,
+    ECONOMIES,
+    EVENTS,
+    EVENTS_UNIQUE,
+    LEADERBOARDS,
+    LEDGER,
+    MATCH,
+    NORMALIZE,
+    OUTCOMES,
+    Stage,
+    changelog_name,
+)
+from sinks.ledger.parallel import ParallelSink
+from tables.board_shards import BoardShards
+from tests.simulation.broker import Broker, Client, MemoryEconomyReader
+from tests.simulation.database import Database
+from tests.simulation.disk import MemoryDisk
+from tests.simulation.group import Group
+from tests.simulation.process import Process
+
+PARTITIONS = 2
+MARGIN_S = 2.0
+RETENTION_DAYS = 30
+WINDOWS_KEPT = 2
+_COMMIT_S = 0.7
+_HEARTBEAT_S = 1.6
+
+
+class Outside(NamedTuple):
+    """What workers share: the world, as far as it is none of theirs."""
+
+    broker: Broker
+    database: Database
+    groups: dict[str, Group]
+    tell: Callable[[str], None]
+    failed: Callable[[str], None]
+    check_s: float  # how often a worker looks whether it is alone
+
+
+class Message:
+    """A run on its way through a worker."""
+
+    def __init__(self, run: Run) -> None:
+        self.value = run
+        self.offset = run.records[-1].offset
+        self.acked = False
+
+    @property
+    def message(self) -> "Message":
+        """The event and its message are one here."""
+        return self
+
+
+class Host:
+    """A worker's process from its start to its end; a `pipeline.recordbatch.worker.Host`."""
+
+    def __init__(self, stage: Stage, process: Process, disk: MemoryDisk, outside: Outside) -> None:
+        self.name = process.name
+        self.stage_name = stage.name
+        self.process = process
+        self.signal = asyncio.Event()
+        self.outside = outside
+        self.group = outside.groups[stage.name]
+        self.shards = BoardShards()
+        self.consumer = self
+        self.options = WorkerOptions(
+            stage=stage.name,
+            app_id=stage.name,
+            broker="",
+            source=stage.reads.name,
+            folder=Path(),
+            tables=stage.tables,
+            changelogs={table.name: changelog_name("", stage, table) for table in stage.tables},
+            sole_writer_check_s=outside.check_s,
+        )
+        client = Client(outside.broker, process, batch_records=process.chance.randint(1, 4))
+        core, companions = self._core(stage)
+        self.worker = StageWorker(self, core, companions, Ports(client, client, disk.of(process)))
+        self._records_max = process.chance.randint(1, 6)
+        self._generation = -1
+        self._in_flight: dict[int, InFlight] = {}
+        self._unfinished: set[Message] = set()
+        self._idle = asyncio.Event()
+        self._leaving = False
+
+    def _core(self, stage: Stage) -> tuple[StageCore, list[Companion]]:
+        letters = DEAD_LETTERS.name
+        if stage is NORMALIZE:
+            return NormalizeStage(EVENTS.name, letters, PARTITIONS, "cloudevents", None), []
+        if stage is DEDUPE:
+            unique, outcomes = EVENTS_UNIQUE.name, OUTCOMES.name
+            return DedupeStage(unique, outcomes=outcomes, dead_letters=letters, retention_days=RETENTION_DAYS), []
+        if stage is MATCH:
+            economies = self._follower()
+            return MatchStage(prefix="", economies=economies), [economies]
+        if stage is LEDGER:
+            sink = ParallelSink("", connect=lambda _: self.outside.database.connect(self.process))
+            return LedgerStage(events=EVENTS.name, dead_letters=letters, sink=sink, clock=self._now), []
+        assert stage is LEADERBOARDS
+        return LeaderboardsStage(dead_letters=letters, windows_kept=WINDOWS_KEPT, shards=self.shards), []
+
+    def _follower(self) -> EconomyFollower:
+        skew_ms = self.process.chance.randint(-300, 300)
+        reader = MemoryEconomyReader(self.outside.broker, self.process, ECONOMIES.name)
+        return EconomyFollower(reader, margin_s=MARGIN_S, clock=lambda: self.outside.broker.now_ms() + skew_ms)
+
+    def _now(self) -> datetime:
+        return from_millis(self.outside.broker.now_ms())
+
+    # What the product's worker asks of its app and consumer.
+
+    def finish(self, message: Message) -> None:
+        message.acked = True
+        self.abandon(message)
+
+    def abandon(self, message: Message) -> None:
+        self._unfinished.discard(message)
+        if not self._unfinished:
+            self._idle.set()
+
+    def highwater(self, tp: TP) -> int | None:
+        return self.outside.broker.log(tp.topic, tp.partition).end
+
+    async def rejoin(self) -> None:
+        self.outside.tell(f"{self.name} is fenced")
+        self.group.rebalance()
+
+    async def crash(self, reason: BaseException) -> None:
+        self.outside.failed(f"{self.name} stopped itself: {type(reason).__name__}: {reason}")
+
+    # What the app does.
+
+    def start(self) -> None:
+        """Run until the process ends."""
+        self.process.spawn(self._live())
+
+    def leave(self) -> None:
+        """Stop in good order, as under SIGTERM."""
+        self._leaving = True
+        self.signal.set()
+
+    async def _live(self) -> None:
+        committing = asyncio.create_task(self._commit_regularly())
+        while not self._leaving:
+            generation, numbers = await self.group.sync(self)
+            await self.process.between("read")
+            self._generation = generation
+            self._in_flight.clear()
+            # First the shards, then the committed offset: what was committed before the fence is then in the state.
+            if await self._unless_signalled(self.worker.open(numbers)):
+                feeding = [asyncio.create_task(self._feed(number)) for number in numbers]
+                await self.signal.wait()
+                await asyncio.sleep(max(0.0, self.process.chance.random() - 0.5) * _HEARTBEAT_S)
+                await self.process.between("read")
+                for task in feeding:
+                    task.cancel()
+                await self._finish_runs()
+                await self._commit()
+        await self.worker.finish()
+        await self._commit()
+        self.group.leave(self)
+        committing.cancel()
+        await self.worker.stop()
+        self.process.kill()
+
+    async def _unless_signalled(self, opening: Coroutine[Any, Any, None]) -> bool:
+        """Do something unless the next rebalance comes first, which breaks it off; return whether it was done."""
+        done, signalled = asyncio.ensure_future(opening), asyncio.ensure_future(self.signal.wait())
+        await asyncio.wait([done, signalled], return_when=asyncio.FIRST_COMPLETED)
+        finished = done.done()
+        for task in (done, signalled):
+            task.cancel()
+        await asyncio.wait([done, signalled])
+        if finished:
+            done.result()
+        return finished
+
+    async def _feed(self, number: int) -> None:
+        source, broker = self.options.source, self.outside.broker
+        position = self.group.position(number)
+        while True:
+            await broker.more(source, number, position)
+            await self.process.between("read")
+            await self.process.latency()
+            await self.process.between("read")
+            records = broker.after(source, number, position, 10)
+            for cut in cut_runs(records, self._records_max, 1 << 20):
+                message = Message(Run(source, number, cut))
+                self._in_flight.setdefault(number, InFlight()).deliver(message)
+                self._unfinished.add(message)
+                self._idle.clear()
+                try:
+                    await self.worker.submit(message)
+                except asyncio.CancelledError:  # it still waited for its turn
+                    self.abandon(message)
+                    raise
+                position = message.offset + 1
+
+    async def _finish_runs(self) -> None:
+        if self._unfinished:
+            await self._idle.wait()
+
+    async def _commit_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(_COMMIT_S * (0.5 + self.process.chance.random()))
+            await self._commit()
+
+    async def _commit(self) -> None:
+        offsets = {number: offset for number, each in self._in_flight.items() if (offset := each.committable())}
+        generation = self._generation
+        await self.process.between("commit")
+        if offsets and not self.outside.broker.away:
+            self.group.commit(self, generation, offsets)
+            await self.process.between("commit")
