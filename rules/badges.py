@@ -51,6 +51,8 @@ def award_badges(work: Work, badges: Iterable[Badge]) -> None:
     """
     for badge in badges:
         earned = work.game.badges.get(badge.id, NOT_EARNED)
+        if earned.steps >= len(badge.tiers) and not badge.repeatable:
+            continue  # as most badges are, after a while
         steps = steps_reached(badge, work)
         if steps > earned.steps:
             give_badge(work, badge, earned, steps)

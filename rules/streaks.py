@@ -36,9 +36,10 @@ def store_run(work: Work, streak: Streak, state: StreakState, period: int) -> No
     reached = [each for each in streak.milestones if run.paid < each[0] <= run.length]
     state = streak_state.noted(state, run, reached[-1][0] if reached else run.paid)
     work.change(streaks={**work.game.streaks, streak.id: state})
+    last = len(state.stretches) - 1
     data = {
         "streak": streak.id,
-        "length": streak_state.run_at(state, len(state.stretches) - 1, streak.grace).length,
+        "length": run.length if run.at == last else streak_state.run_at(state, last, streak.grace).length,
         "longest": state.longest,
         "period": period_date(streak.every, period),
     }

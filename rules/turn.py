@@ -40,7 +40,7 @@ def after_rules(work: Work, economy: Economy, plan: TypePlan | None) -> None:
         work.counted = frozenset(each.id for each in plan.boards if each.when is None or each.when(work))
     posted = len(work.postings)
     counted = plan is not None and count_up(work, plan.counters)
-    if counted or work.changed:
+    if counted or work.postings or work.changed:
         award_badges(work, game.stateful if plan is None else plan.badges)
     if plan is not None:
         advance_quests(work, plan.quests)

@@ -156,7 +156,7 @@ class Work(EvalContext):
 
     def decision(self, seq: int) -> Decision:
         """Return what came of the event."""
-        if self.changed:
+        if self.postings or self.changed:
             return self.applied(seq)
         return Decision(self.profile, scores=self._scores() if self.counted else (), skipped=tuple(self.skipped))
 
