@@ -82,6 +82,11 @@ class BoardShard:
         windows = self.boards.get(name)
         return [] if windows is None else sorted(windows.orders.get(window, {}))
 
+    def windows_of(self, name: BoardName) -> list[str]:
+        """Return all windows of a board in which the shard holds scores, in their order."""
+        windows = self.boards.get(name)
+        return [] if windows is None else sorted(windows.orders)
+
     def dated_windows(self, name: BoardName) -> set[str]:
         """Return the windows of a board in which the shard holds scores, without the one that never closes."""
         windows = self.boards.get(name)

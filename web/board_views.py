@@ -120,6 +120,36 @@ class BoardViews:
         found = await ranking.splits(after, limit)
         return web.json_response({"tenant": tenant, "board": board, "window": window, "splits": found})
 
+    async def actor(self, request: web.Request, tenant: str, board: str, actor: str) -> web.Response:
+        """Return an actor's score in each window that is kept, the latest first, and the best of them.
+
+        Of equal scores the earliest is the best: it was there first.
+
+        Raises:
+            Problem: 404 for a board that is not known, or on which the actor has no score; 503 while a partition
+                recovers.
+        """
+        query = query_of(request, ("split", "league"))
+        tenant, board = tenant_of(tenant), text_of("board", board, BOARD_LENGTH_MAX)
+        actor = actor_of("actor", actor)
+        economy = await self._economies.find(tenant)
+        definition = _known(economy, tenant, board)
+        split = _split(definition, query.get("split"), query.get("league"))
+        ranking = Ranking(self.sources(BoardWindow(tenant, board, "", split)), definition.tie)
+        scores = await ranking.windows(actor)
+        if not scores:
+            raise Problem(HTTPStatus.NOT_FOUND, "actor-not-on-board", "the actor has no score", {"actor": actor})
+        best, most = max(scores, key=lambda each: each[1])
+        return web.json_response(
+            {
+                "tenant": tenant,
+                "board": board,
+                "actor": actor,
+                "best": {"window": best, "score": most},
+                "windows": [{"window": window, "score": score} for window, score in reversed(scores)],
+            }
+        )
+
     async def shard(self, request: web.Request) -> web.Response:
         """Answer another worker's question about partitions that this one owns; never asks on.
 

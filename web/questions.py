@@ -76,7 +76,16 @@ class Splits(msgspec.Struct, frozen=True, tag="splits"):
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)]
 
 
-Question = Page | Before | Ahead | Sample | Locate | LocateAll | Splits
+class Windows(msgspec.Struct, frozen=True, tag="windows"):
+    """At which place does this actor stand in each window that is kept? The question's own window does not matter.
+
+    Each place comes with its window's name and a NUL before it.
+    """
+
+    actor: str
+
+
+Question = Page | Before | Ahead | Sample | Locate | LocateAll | Splits | Windows
 
 
 class BoardWindow(msgspec.Struct, frozen=True):
@@ -128,6 +137,10 @@ def answer(request: ShardRequest, shards: BoardShards, runtime: Runtime) -> Answ
     places: Sequence[bytes]
     if isinstance(request.question, Splits):
         numbers, places = (), _splits(request.question, (shard.splits(name, of.window) for shard in held))
+    elif isinstance(request.question, Windows):
+        home = runtime.partition_for(actor_key(of.tenant, request.question.actor))
+        kept = shards[home].windows_of(name) if home in request.partitions else ()
+        numbers, places = (), _windows(of, request.question.actor, kept, runtime) if kept else ()
     else:
         numbers, places = _asked(
             request, request.question, orders, lambda partition: runtime.view(BOARDS.name, partition),
@@ -144,6 +157,12 @@ def answer(request: ShardRequest, shards: BoardShards, runtime: Runtime) -> Answ
 def _splits(question: Splits, held: Iterable[Iterable[str]]) -> list[bytes]:
     names = sorted({name for names in held for name in names if question.after is None or name > question.after})
     return [name.encode() for name in names[: question.limit]]
+
+
+def _windows(of: BoardWindow, actor: str, kept: Iterable[str], runtime: Runtime) -> list[bytes]:
+    view = runtime.view(BOARDS.name, runtime.partition_for(actor_key(of.tenant, actor)))
+    found = ((window, _located(msgspec.structs.replace(of, window=window), actor, view)) for window in kept)
+    return [window.encode() + b"\0" + place for window, place in found if place is not None]
 
 
 def _asked(

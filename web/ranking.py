@@ -27,6 +27,7 @@ from web.questions import (
     Question,
     Sample,
     Splits,
+    Windows,
     last,
 )
 from web.rank_changes import Ranked
@@ -105,6 +106,11 @@ class Ranking:
         members = [read_place(place) for place in places]
         ranks = (entry.rank for entry in self._counted(members, 0, 1))
         return [Ranked(rank, member) for rank, member in zip(ranks, members, strict=True)]
+
+    async def windows(self, actor: str) -> list[tuple[str, int]]:
+        """Return each window that is kept in which an actor has a score, in their order, with the score."""
+        found = [place.partition(b"\0") for answer in await self._ask(Windows(actor)) for place in answer.places]
+        return [(window.decode(), read_place(place).score) for window, _, place in found]
 
     async def splits(self, after: str | None, limit: int) -> list[str]:
         """Return the window's splits that come first after one, by name."""

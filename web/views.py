@@ -54,6 +54,7 @@ def mount(
             boards = BoardViews(runtime, shards, present, peers)
             _page(app, "/tables/boards/{tenant}/{board}", boards.board)
             _page(app, "/tables/boards/{tenant}/{board}/splits", boards.splits)
+            _page(app, "/tables/boards/{tenant}/{board}/actors/{actor:.+}", boards.actor)
             _page(app, SHARDS_PATH, boards.shard, method="post")
 
             if facts is not None:

@@ -16,6 +16,7 @@ VIEWS = {
     | {
         "/tables/boards/{tenant}/{board}",
         "/tables/boards/{tenant}/{board}/splits",
+        "/tables/boards/{tenant}/{board}/actors/{actor}",
         "/tables/shards",
     },
 }

@@ -398,3 +398,29 @@ async def test_splits_of_a_window_are_listed_over_all_workers() -> None:
     assert whole["splits"] == ["", "league=gold", "league=tin"]
     assert (first["splits"], after["splits"], before["splits"]) == (["", "league=gold"], ["league=tin"], [])
     assert missing == 404
+
+
+async def test_personal_best_is_the_highest_of_the_windows_that_are_kept() -> None:
+    """Whichever worker has the actor; of equals the earliest."""
+    scores = {
+        ("weekly", "2026-11-02", "", "ada"): (40, 1),
+        ("weekly", "2026-11-09", "", "ada"): (40, 1),
+        ("weekly", WEEK, "", "ada"): (7, 1),
+        ("weekly", WEEK, "league=gold", "ada"): (5, 1),
+        ("weekly", "2026-11-02", "", "bob"): (99, 1),
+        ("ever", "all", "", "ada"): (87, 1),
+    }
+    async with serving("leaderboards", 0, 3) as one, serving("leaderboards", 1, 2) as other:
+        with_scores([one, other], scores)
+        path = "/tables/boards/acme/weekly/actors/ada"
+        answers = [await worker.get(path) for worker in (one, other)]
+        _, league, _ = await one.get(f"{path}?league=gold")
+        _, ever, _ = await other.get("/tables/boards/acme/ever/actors/ada")
+        missing = [await one.get(f"/tables/boards/acme/{rest}") for rest in ("weekly/actors/eve", "no/actors/ada")]
+
+    windows = [("2026-11-16", 7), ("2026-11-09", 40), ("2026-11-02", 40)]
+    for status, body, _ in answers:
+        assert (status, body["actor"], body["best"]) == (200, "ada", {"window": "2026-11-02", "score": 40})
+        assert [(each["window"], each["score"]) for each in body["windows"]] == windows
+    assert (league["best"]["score"], ever["best"]) == (5, {"window": "all", "score": 87})
+    assert [status for status, *_ in missing] == [404, 404]
