@@ -56,13 +56,23 @@ def _between_values(raw: dict[str, Any]) -> Iterator[Problem]:
         yield from _repeated_ids(section, _objects(raw.get(section)))
     for index, rule in _objects(raw.get("rules")):
         yield from _limit_elsewhere(f"rules[{index}].limit.of", rule)
-        on = rule.get("on")
-        patterns = [on] if isinstance(on, str) else on
-        if isinstance(patterns, list) and patterns and all(isinstance(each, str) for each in patterns):
-            yield from _never(f"rules[{index}].when", rule, patterns)
+        yield from _never(f"rules[{index}].when", rule, _patterns(rule))
     for section in ("multipliers", "abuse"):
         for index, entry in _objects(raw.get(section)):
-            yield from _never(f"{section}[{index}].when", entry, ["*"])
+            yield from _never(f"{section}[{index}].when", entry, _patterns(entry) or ["*"])
+    for section in ("badges", "leaderboards"):
+        for index, entry in _objects(raw.get(section)):
+            for kind in ("count", "sum"):
+                counted = entry.get(kind)
+                if isinstance(counted, dict):
+                    yield from _never(f"{section}[{index}].{kind}.when", counted, _patterns(counted))
+
+
+def _patterns(about: dict[str, Any]) -> list[str]:
+    """Return the types that a part is about, none if they can't be told: that is a mistake of its own."""
+    on = about.get("on")
+    patterns = [on] if isinstance(on, str) else on
+    return patterns if isinstance(patterns, list) and all(isinstance(each, str) for each in patterns) else []
 
 
 def _objects(value: object) -> list[tuple[int, dict[str, Any]]]:
@@ -111,7 +121,7 @@ def _limit_elsewhere(path: str, rule: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _never(path: str, owner: dict[str, Any], patterns: list[str]) -> Iterator[Problem]:
-    if owner.get("when") is None:
+    if owner.get("when") is None or not patterns:
         return
     try:
         condition = _CONDITION.validate_python(owner["when"])

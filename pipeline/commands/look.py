@@ -81,6 +81,18 @@ def profile(
         table.add_row("level", f"{level['number']}, with {level['points']} points; {following}")
     for currency, balance in found["balances"].items():
         table.add_row(escape(currency), str(balance))
+    for name, streak in found["streaks"].items():
+        told = f"{streak['length']}, at most {streak['longest']} so far; health {streak['health']}"
+        advice = f"; {streak['advice'].replace('_', ' ')}" if streak["advice"] else ""
+        table.add_row(escape(f"streak {name}"), told + advice)
+    for badge in found["badges"]:
+        times = f", {badge['times']} times" if badge["times"] > 1 else ""
+        table.add_row("badge", escape(badge["badge"] + (f" ({badge['tier']})" if badge["tier"] else "") + times))
+    for name, quest in found["quests"].items():
+        done = ", ".join(f"{task} {each['current']}/{each['target']}" for task, each in quest["tasks"].items())
+        table.add_row(escape(f"quest {name}"), escape(f"{quest['status']}: {done}"))
+    for redemption in found["rewards"]:
+        table.add_row(escape(f"reward {redemption['reward']}"), redemption["status"])
     for name, value in found["attributes"].items():
         table.add_row(escape(name), escape(str(value)))
     Console().print(table)

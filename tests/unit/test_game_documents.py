@@ -20,6 +20,7 @@ def paths(**sections: Any) -> list[str]:
 STREAK = {"id": "daily", "on": "session.started", "every": "day"}
 BADGE = {"id": "b", "count": {"on": "x"}}
 EQUAL = {"field": "data.n", "op": "eq", "value": 1}
+NEVER = {"field": "event.type", "op": "eq", "value": "y"}
 QUEST = {"id": "q", "tasks": [{"id": "t", "on": "x"}]}
 
 
@@ -60,6 +61,7 @@ def test_mistake_in_a_streak(part: dict[str, Any], path: str) -> None:
         ({"id": "b", "all": [{"all": [{"all": [{"all": [{"level": 2}]}]}]}]}, "badges[0]"),
         ({"id": "b", "any": [{"count": {"on": "x", "when": {"field": "data.n"}}}]}, "badges[0].any[0].count.when.op"),
         (BADGE | {"secrets": True}, "badges[0].secrets"),
+        ({"id": "b", "count": {"on": "x", "when": {"all": [EQUAL, EQUAL | {"value": 2}]}}}, "badges[0].count.when"),
     ],
 )
 def test_mistake_in_a_badge(part: dict[str, Any], path: str) -> None:
@@ -134,6 +136,7 @@ AUTUMN = {"id": "autumn", "from": "2026-09-01T00:00:00Z", "until": "2026-12-01T0
         ({"leaderboards": [BOARD]}, "leaderboards[0]"),
         ({"leaderboards": [BOARD | {"currency": "xp", "count": {"on": "x"}}]}, "leaderboards[0]"),
         ({"leaderboards": [BOARD | {"count": {"on": "X"}}]}, "leaderboards[0].count.on[0]"),
+        ({"leaderboards": [BOARD | {"count": {"on": "x", "when": NEVER}}]}, "leaderboards[0].count.when"),
         ({"leaderboards": [BOARD | {"currency": "xp", "window": "season"}]}, "leaderboards[0].window"),
         ({"seasons": [AUTUMN | {"until": AUTUMN["from"]}]}, "seasons[0].until"),
         ({"seasons": [{"id": "autumn", "from": AUTUMN["from"]}]}, "seasons[0].until"),

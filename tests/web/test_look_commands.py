@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from rules.profile import Profile
+from tests.builders import ACTOR, TENANT, event
+from tests.scenarios.runner import Play, compiled
 from tests.web.test_board_views import ALL_FIRST, rows
-from tests.web.workers import PARTITIONS, Status, serving, with_profiles, with_scores
+from tests.web.workers import PARTITIONS, MemoryEconomies, Status, serving, with_profiles, with_scores
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,6 +71,44 @@ async def test_profile_is_shown_in_both_forms() -> None:
     assert json.loads(output)["level"] == {"number": 2, "points": 120, "next_at": 250}
     assert code == 0
     assert all(text in table for text in ("120", "gold", "the next at 250"))
+
+
+GAME = {
+    "streaks": [{"id": "daily", "on": "a", "every": "day"}],
+    "badges": [{"id": "merger", "count": {"on": "a"}, "tiers": {"bronze": 1}}],
+    "quests": [{"id": "first", "tasks": [{"id": "b", "on": "a", "times": 3}]}],
+    "rewards": [{"id": "mug", "cost": {"coins": 5}}],
+}
+
+
+async def test_profile_shows_the_whole_game() -> None:
+    """Streaks, badges, quests and rewards, as they stand now."""
+    played = Play(compiled(GAME))
+    played.apply(event(type="plaudit.adjust", data={"currency": "coins", "amount": 5}))
+    played.apply(event(type="a"))
+    played.apply(event(type="plaudit.reward.redeem", data={"reward": "mug"}))
+    async with serving("match", *range(PARTITIONS), economies=MemoryEconomies({TENANT: played.economy})) as worker:
+        with_profiles([worker], played.actors)
+        code, table, _ = await plaudit("profile", "acme", ACTOR, match=worker.url)
+
+    assert code == 0
+    for text in ("streak daily", "merger (bronze)", "quest first", "b 1/3", "reward mug", "active"):
+        assert text in table, table
+
+
+async def test_friends_are_ranked_among_themselves() -> None:
+    """An actor with those whom the attribute names, out of the profile."""
+    friends = Profile(attributes={"friends": ["cid", "nobody"]})
+    async with serving("match", *range(PARTITIONS)) as match, serving("leaderboards", *range(PARTITIONS)) as boards:
+        with_profiles([match], {"eve": friends})
+        with_scores([boards], rows())
+        code, output, _ = await plaudit(
+            "leaderboard", "acme", "weekly", "--friends-of", "eve", "--format", "json",
+            match=match.url, leaderboards=boards.url,
+        )  # fmt: skip
+
+    assert code == 0
+    assert [(entry["rank"], entry["actor"]) for entry in json.loads(output)] == [(1, "cid"), (2, "eve")]
 
 
 async def test_worker_that_is_away_does_not_matter_beside_one_that_answers() -> None:
