@@ -52,6 +52,7 @@ class Shard:
         self.expected = -1  # the offset that this writer's next append must get
         self.fence = -1  # the offset of this opening's fence
         self.position = store.offset() + 1  # the next changelog offset to be applied
+        self._opened_at = self.position
 
     @property
     def tp(self) -> TopicPartition:
@@ -81,7 +82,7 @@ class Shard:
                 "the disk is ahead of its changelog, which is a new one: starting from an empty disk", topic=self.topic
             )
             self.store.clear()
-            self.position = 0
+            self.position = self._opened_at = 0
 
     @property
     def recovered(self) -> bool:
@@ -111,7 +112,9 @@ class Shard:
             elif newest[key][1] is None:
                 self._buried[key] = newest[key][0]
         last = records[-1].offset
-        self.store.write({key: value for key, (_, value) in newest.items()}, last)
+        # Whoever opens this disk next must come across what is still to be repaired, should we not get so far.
+        reached = self._opened_at - 1 if self._overwritten else last
+        self.store.write({key: value for key, (_, value) in newest.items()}, reached)
         self.position = last + 1
 
     async def repair(self, log_: Log, reader: RangeReader) -> None:
@@ -125,6 +128,7 @@ class Shard:
         """
         if self._overwritten:
             await self._append([], log_, reader)
+            self.store.write({}, self.expected - 1)
         self._buried.clear()
 
     # Writing.

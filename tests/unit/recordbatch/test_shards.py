@@ -234,6 +234,28 @@ async def test_recovery_from_disk_repairs_too(shard_on: Opener) -> None:
     assert await recovered(log, shard_on) == {b"ada": b"5"}
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 10])
+async def test_a_repair_that_a_recovery_did_not_come_to_is_made_by_the_next(shard_on: Opener, chunk: int) -> None:
+    """The next rebalance, or a crash, ends a recovery anywhere; the disk must not say that all was well until then."""
+    log = MemoryLog()
+    owner = await opened(log, shard_on("disk"))
+    await settle(log, owner, put(ada=5))
+    owner.store.close()
+    log.add([Output(b"ada", (1).to_bytes(8, "big") + b"1", ())])
+    broken_off = shard_on("disk")
+    await broken_off.raise_fence(log)
+    for start in range(broken_off.position, log.end, chunk):
+        broken_off.apply(log.records[start : start + chunk])
+    broken_off.store.close()
+
+    last = await opened(log, shard_on("disk"))
+    last.store.close()
+    log.compact()
+
+    assert await recovered(log, shard_on) == {b"ada": b"5"}
+    assert shard_on("disk").position > last.fence, "once repaired, the disk says so"
+
+
 async def test_a_deleted_key_stays_deleted(shard_on: Opener) -> None:
     """A tombstone has a sequence, too: an older value behind it does not bring the key back."""
     log = MemoryLog()
