@@ -6,7 +6,7 @@ measured before stays, with its own date and yardstick.
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from bench import yardstick
 from bench.figures import boards, contest, flames, growth, recovery, sink
 from bench.machine import machine, processor, versions
 from bench.page import write_page
+from bench.peer import KafkaStreams, Peer
 from bench.race import Plan
 from bench.stand import Stand
 from bench.workload import Workload
@@ -69,16 +70,20 @@ Report = Callable[[str], None]
 
 
 def _contest(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
-    plan = Plan(
-        # A virtual machine compiles while it runs: it gets twice a round to do so before it is measured.
-        warm_up=2 * arguments.records,
-        records=arguments.records,
-        rounds=arguments.rounds,
-        open_loop_s=arguments.open_loop,
-        per_second=1_000,
-    )
+    return _race(arguments, arguments.records, arguments.open_loop, contest.PEERS, report)
+
+
+def _streams(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    return _race(arguments, 4 * arguments.records, 0, (KafkaStreams,), report)
+
+
+def _race(
+    arguments: argparse.Namespace, records: int, open_loop_s: int, peers: Sequence[type[Peer]], report: Report
+) -> dict[str, Any]:
+    # A virtual machine compiles while it runs: it gets twice a round to do so before it is measured.
+    plan = Plan(2 * records, records, arguments.rounds, open_loop_s, per_second=1_000)
     with Stand() as stand:
-        return contest.measure(stand, plan, 20_000, arguments.seed, report)
+        return contest.measure(stand, plan, Workload(events=plan.events, seed=arguments.seed), peers, report)
 
 
 def _sink(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -126,6 +131,7 @@ def _flames(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 
 FIGURES: dict[str, Callable[[argparse.Namespace, Report], dict[str, Any]]] = {
     "contest": _contest,
+    "streams": _streams,
     "sink": _sink,
     "boards": _boards,
     "recovery": _recovery,

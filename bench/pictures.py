@@ -17,6 +17,8 @@ def draw(name: str, found: Data, folder: Path) -> list[str]:
 def _drawings(name: str, found: Data) -> dict[str, Figure]:
     if name == "contest":
         return {"throughput": _throughput(found), "latency": _latency(found)}
+    if name == "streams":
+        return {"throughput-longer": _throughput(found)}
     if name == "boards":
         return {"boards": _boards(found)}
     if name in ("events", "actors", "rules"):

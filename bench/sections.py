@@ -7,6 +7,12 @@ from bench.tables import cost, table
 Data = dict[str, Any]
 
 
+_OPEN_LOOP = (
+    "Latency: open loop, {:,} arrivals a second for {} s, from when an event was due until its row and balance are "
+    "committed.\n"
+)
+
+
 def _contest(found: Data) -> str:
     plan, work = found["plan"], found["workload"]
     rows = []
@@ -17,7 +23,7 @@ def _contest(found: Data) -> str:
                 each["name"],
                 f"{each['rate']:,.0f}",
                 f"{each['cpu_per_million']:,.1f}",
-                *(f"{latency[name]:,.0f}" for name in ("p50", "p99", "p99.9")),
+                *(f"{latency[name]:,.0f}" if latency else "" for name in ("p50", "p99", "p99.9")),
                 f"{sum(each['peak_mib'].values()):,.0f}",
                 f"{each['ratio']:.2f}",
                 "**wrong**" if each["wrong"] else "right",
@@ -39,8 +45,7 @@ def _contest(found: Data) -> str:
         "Medians of the rounds; one process per stage, the peers are one process each.\n"
         "**Ratio**: how many times as many events a CPU second of our processes takes as one of theirs, median of the "
         "ratios within a round.\n"
-        f"Latency: open loop, {plan['per_second']:,} arrivals a second for {found['open_loop_s']} s, from when an "
-        "event was due until its row and balance are committed.\n"
+        f"{_OPEN_LOOP.format(plan['per_second'], found['open_loop_s']) if found['open_loop_s'] else ''}"
         f"Yardstick during the rounds: {found['yardstick']}.\n"
     )
 
@@ -93,12 +98,13 @@ def _share(each: Data) -> str:
 
 def _growth(found: Data) -> str:
     runs = found.get("runs") or [found]
-    head = ["actors", "rules", "events", "events/s", "CPU s per million", "match", "memory of match, MiB"]
+    head = ["actors", "rules", "events", "profiles", "events/s", "CPU s per million", "match", "memory of match, MiB"]
     rows = [
         [
             f"{run.get('actors', found.get('actors')):,}",
             f"{run.get('rules', found.get('rules')):,}",
             f"{point['events']:,}",
+            f"{point['profiles']:,}",
             f"{point['rate']:,.0f}",
             f"{cost(point):,.1f}",
             f"{point['cpu_per_million']['match']:,.1f}",
@@ -135,6 +141,7 @@ def _flames(found: Data) -> str:
 
 SECTIONS = (
     ("contest", "End to end, beside the peers (P1, P4)", _contest),
+    ("streams", "Beside Kafka Streams, for longer (P1)", _contest),
     ("sink", "The ledger sink (P2)", _sink),
     ("boards", "Leaderboards (P5)", _boards),
     ("recovery", "Recovery (P6)", _recovery),

@@ -12,13 +12,15 @@ def verdicts(data: Data) -> str:
     rows = [["P3 gateway, 1,000 concurrent awards", "p99 ≤ 200 ms", "there is no gateway yet", "open"]]
     for name, figure, bar, judge in _FIGURES:
         found = data.get(name)
+        if found is not None and name == "contest" and "streams" in data:
+            found = {**found, "longer": data["streams"]["contenders"][1:]}
         said, met = ("not measured", None) if found is None else judge(found)
         rows.append([figure, bar, said, {True: "met", False: "**not met**", None: "open"}[met]])
     return table(["figure", "bar", "measured", ""], sorted(rows))
 
 
 def _p1(found: Data) -> tuple[str, bool]:
-    ratios = {each["name"]: each["ratio"] for each in found["contenders"]}
+    ratios = {each["name"]: each["ratio"] for each in found["contenders"] + found.get("longer", [])}
     bars = {"idiomatic Faust": 10.0, "Quix Streams": 2.0, "Kafka Streams": 1.0}
     said = ", ".join(f"{ratios[name]:.2f} times {name}" for name in bars)
     return said, all(ratios[name] >= bar for name, bar in bars.items())
@@ -58,8 +60,8 @@ def _p7(found: Data) -> tuple[str, bool]:
 def _p8(found: Data) -> tuple[str, bool]:
     first, *_, last = found["runs"]
     added = last["points"][-1]["memory"]["match"] - first["points"][-1]["memory"]["match"]
-    actors = last["actors"] - first["actors"]
-    return f"{added / actors:,.0f} bytes an actor, of all that match holds", added / actors <= 400
+    actors = last["points"][-1]["profiles"] - first["points"][-1]["profiles"]
+    return f"{added / actors:,.0f} bytes an actor over {actors:,} actors, caches included", added / actors <= 400
 
 
 def _ends(found: Data) -> list[Data]:

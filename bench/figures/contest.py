@@ -1,11 +1,11 @@
 """P1 and P4: the product and all peers over the same workload in turns, then on a schedule of 1,000 events a second."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench import yardstick
 from bench.contender import Contender
-from bench.peer import FaustIdiomatic, KafkaStreams, PlainLoop, Quix
+from bench.peer import FaustIdiomatic, KafkaStreams, Peer, PlainLoop, Quix
 from bench.product import Product
 from bench.race import Plan, Race, Result, ratio
 from bench.stand import Stand
@@ -14,17 +14,15 @@ from bench.workload import Workload
 _SHARES = (0.5, 0.99, 0.999)
 
 
-def measure(stand: Stand, plan: Plan, actors: int, seed: int, report: Callable[[str], None]) -> dict[str, Any]:
+PEERS: tuple[type[Peer], ...] = (FaustIdiomatic, Quix, KafkaStreams, PlainLoop)
+
+
+def measure(
+    stand: Stand, plan: Plan, work: Workload, peers: Sequence[type[Peer]], report: Callable[[str], None]
+) -> dict[str, Any]:
     """Return what each did; the product comes first."""
-    work = Workload(events=plan.events, actors=actors, seed=seed)
-    kinds: tuple[type[FaustIdiomatic | Quix | KafkaStreams | PlainLoop], ...] = (
-        FaustIdiomatic,
-        Quix,
-        KafkaStreams,
-        PlainLoop,
-    )
     product = Product(stand, work, "contest.")
-    contenders: list[Contender] = [product, *(kind(stand, work) for kind in kinds)]
+    contenders: list[Contender] = [product, *(peer(stand, work) for peer in peers)]
     results = Race(stand, work, contenders, report).run(plan)
     sticks = [each.yardstick for result in results for each in result.rounds]
     return {
@@ -35,7 +33,7 @@ def measure(stand: Stand, plan: Plan, actors: int, seed: int, report: Callable[[
             "per_second": plan.per_second,
         },
         "open_loop_s": plan.open_loop_s,
-        "workload": {"actors": actors, "tenants": work.tenants, "rules": work.rules, "seed": seed},
+        "workload": {"actors": work.actors, "tenants": work.tenants, "rules": work.rules, "seed": work.seed},
         "yardstick": str(yardstick.middle(sticks)),
         "contenders": [
             _summary(result, results[0], contender) for result, contender in zip(results, contenders, strict=True)
@@ -52,8 +50,8 @@ def _summary(result: Result, product: Result, contender: Contender) -> dict[str,
         "cpu_by_process": result.cpu_by_process(),
         "cpu_of_servers": result.cpu_of_servers(),
         "idle_share": max(each.idle_cpu / each.seconds for each in result.rounds),
-        "latency_ms": {f"p{share * 100:g}": result.latency(share) * 1000 for share in _SHARES},
-        "latencies": [round(result.latency(step / 200) * 1000, 1) for step in range(200)],
+        "latency_ms": {f"p{share * 100:g}": result.latency(share) * 1000 for share in _SHARES if result.latencies},
+        "latencies": [round(result.latency(step / 200) * 1000, 1) for step in range(200) if result.latencies],
         "peak_mib": {name: peak / 2**20 for name, peak in result.peak_bytes.items()},
         "rounds": [
             {"rate": each.records / each.seconds, "cpu": each.own_cpu / each.records * 1e6} for each in result.rounds

@@ -94,6 +94,7 @@ def _run(stand: Stand, work: Workload, piece: int, report: Report) -> list[dict[
             points.append(
                 {
                     "events": done,
+                    "profiles": len({(tenant, actor) for tenant, actor, _ in feed.expected.balances}),
                     "rate": len(taken.records) / (ended - begun),
                     "cpu_per_million": {name: each / len(taken.records) * 1e6 for name, each in used.items()},
                     "memory": {name: resident_bytes(pid) for name, pid in product.processes().items()},

@@ -28,7 +28,8 @@ def growth(*costs: float) -> dict[str, Any]:
 
 def run(actors: int, memory: int) -> dict[str, Any]:
     """Return a run over a number of actors."""
-    return {"actors": actors, "points": [{"memory": {"match": memory}, "cpu_per_million": {"match": 1.0}}]}
+    point = {"memory": {"match": memory}, "profiles": actors, "cpu_per_million": {"match": 1.0}}
+    return {"actors": actors, "points": [point]}
 
 
 @pytest.mark.parametrize(
