@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 from xml.etree import ElementTree as ET
 
+import psutil
 import psycopg
 
 from pipeline.embedded.broker import EmbeddedBroker
@@ -74,8 +76,13 @@ class Kafka:
 
     def start(self) -> None:
         """Start the broker on the data that it had, and wait until it answers."""
-        self._child = self._household.start("kafka", self._java("kafka.Kafka", str(self._data / "server.properties")))
+        self.launch()
+        assert self._child is not None
         wait_until_ready(self._child, lambda: broker_answers(self.address), KAFKA_READY_S)
+
+    def launch(self) -> None:
+        """Start the broker on the data that it had; it does not answer yet."""
+        self._child = self._household.start("kafka", self._java("kafka.Kafka", str(self._data / "server.properties")))
 
     def kill(self) -> None:
         """End the broker with SIGKILL."""
@@ -166,8 +173,9 @@ def kafka_jars() -> Path:
 class Postgres:
     """A PostgreSQL server; every test takes a database of its own from it."""
 
-    def __init__(self, household: Household) -> None:
-        self._server = EmbeddedPostgres(household, throwaway=True, port=free_port())
+    def __init__(self, household: Household, *, throwaway: bool = True) -> None:
+        """Start a server; one that is not `throwaway` waits for the disk at each commit."""
+        self._server = EmbeddedPostgres(household, throwaway=throwaway, port=free_port())
         self._template: str | None = None
         self.start()
 
@@ -178,11 +186,26 @@ class Postgres:
 
     def start(self) -> None:
         """Start the server, at the same address as before."""
-        self._server.start()
+        self.launch()
         self._server.wait()
+
+    def launch(self) -> None:
+        """Start the server, at the same address as before; it does not answer yet."""
+        self._server.start()
 
     def kill(self) -> None:
         """End the server as a crash would."""
+        self._server.kill()
+
+    def kill_at_once(self) -> None:
+        """End the server and each of its processes with SIGKILL: none can do or say anything more."""
+        server = psutil.Process(self.pid)
+        doomed = [server, *server.children(recursive=True)]
+        for process in doomed:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        # Those of the server are nobody's to wait for once it is gone, and its memory is theirs until they are too.
+        psutil.wait_procs(doomed[1:], timeout=10)
         self._server.kill()
 
     def restart(self) -> None:

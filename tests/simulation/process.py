@@ -6,7 +6,6 @@ from contextvars import ContextVar, copy_context
 from random import Random
 from typing import Any, Literal
 
-Fate = Literal["crash", "stop"]
 Effect = Literal["read", "outputs", "changelog", "disk", "sink", "commit"]
 
 _CURRENT: ContextVar["Process | None"] = ContextVar("process", default=None)

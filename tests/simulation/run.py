@@ -39,7 +39,6 @@ def simulate(seed: int) -> Outcome:
     loop = VirtualLoop()
     loop.set_task_factory(task_factory)  # type: ignore[arg-type]  # typeshed wants any future
     loop.set_exception_handler(lambda _loop, _context: None)  # the killed leave errors behind that nobody asks for
-    world: World | None = None
     try:
         world, found = loop.run_until_complete(_live(seed))
         return Outcome(seed, found, world.trace, world.digest())

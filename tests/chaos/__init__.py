@@ -1,0 +1,1 @@
+"""The chaos run: real servers and workers, killed, stopped, emptied, added and removed while events flow."""

@@ -1,0 +1,63 @@
+"""Asks for profiles all the time, as users would, and keeps every answer: each is held against the model afterwards."""
+
+import json
+import random
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from http.client import HTTPException
+from typing import NamedTuple
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from tests.chaos.workload import ACTORS, TENANTS
+
+_PAUSE_S = 0.1
+_ANSWER_S = 2.0
+
+
+class Answer(NamedTuple):
+    """What was said of an actor, and as of which event."""
+
+    tenant: str
+    actor: str
+    balances: dict[str, int]
+    partition: int
+    seq: int
+
+
+class Readers:
+    """Asks the match workers in turn. `answers` were given; `refused` counts why others were not, by status."""
+
+    def __init__(self, urls: Sequence[str], seed: int) -> None:
+        self.answers: list[Answer] = []
+        self.refused: Counter[str] = Counter()
+        self._urls = urls
+        self._chance = random.Random(seed)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="readers", daemon=True)
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._over.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        while not self._over.wait(_PAUSE_S):
+            tenant = self._chance.choice(TENANTS)
+            actor = f"actor-{self._chance.randrange(ACTORS)}"
+            url = f"{self._chance.choice(self._urls)}/tables/profiles/{tenant}/{actor}"
+            try:
+                with urlopen(url, timeout=_ANSWER_S) as response:
+                    said = json.load(response)
+            except HTTPError as error:
+                self.refused[str(error.code)] += 1
+            except (OSError, HTTPException, ValueError):
+                self.refused["nobody"] += 1
+            else:
+                at = said["as_of"]
+                self.answers.append(Answer(tenant, actor, said["balances"], at["partition"], at["seq"]))
