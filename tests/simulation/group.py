@@ -97,8 +97,9 @@ class Group:
         for member in members:
             self.members.remove(member)
             member.signal.set()
-            if self._round is not None:
-                self._round.arrived.pop(member, None)
+            waiting = None if self._round is None else self._round.arrived.pop(member, None)
+            if waiting is not None and not waiting.done():  # it owns nothing, and has to come again
+                waiting.set_result(Assignment(self.generation, []))
 
     def _complete_if_all_are_here(self) -> None:
         now = self._round
