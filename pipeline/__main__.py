@@ -41,6 +41,9 @@ COMMANDS = (
     Command("season", "pipeline.commands.season", "app", "Close a season, and show closed ones.", _LOOK),
     Command("profile", "pipeline.commands.look", "profile", "Show what an actor has.", _LOOK),
     Command("ledger", "pipeline.commands.ledger", "app", "Verify and read the ledger.", _LOOK),
+    Command(
+        "reconcile", "pipeline.commands.reconcile", "reconcile", "Compare profiles, ledger and leaderboards.", _LOOK
+    ),
     Command("dlq", "pipeline.commands.dlq", "app", "List and show dead letters.", _LOOK),
     Command("drain", "pipeline.commands.topics", "drain", "Wait until all that was appended is accounted for.", _LOOK),
     Command("settings", "pipeline.commands.settings", "settings", "List all settings, with their values.", _SET_UP),

@@ -52,7 +52,7 @@ def balances(tenant: Tenant, form: FormatOption = Format.TABLE) -> None:
     Example: `plaudit ledger balances --tenant acme --format csv`
     """
     with reading(load_settings().database.get_secret_value()) as connection:
-        rows = queries.balances(connection, _checked(tenant))
+        rows = queries.balances(connection, checked_tenant(tenant))
         print_rows(queries.Balance._fields, rows, form, right="balance")
 
 
@@ -72,7 +72,7 @@ def transfers(
     """
     filters = queries.Filters(_text(actor), _text(event_id), _instant(since), _instant(until))
     with reading(load_settings().database.get_secret_value()) as connection:
-        rows = queries.transfers(connection, _checked(tenant), filters, limit or None)
+        rows = queries.transfers(connection, checked_tenant(tenant), filters, limit or None)
         print_rows(queries.TransferRow._fields, rows, form, right="amount", shown=_SHOWN)
 
 
@@ -87,7 +87,12 @@ def _verified(database: str) -> Verification:
         return verify_ledger(database, lambda done, total: bar.update(task, completed=done, total=total))
 
 
-def _checked(tenant: str) -> str:
+def checked_tenant(tenant: str) -> str:
+    """Return the name of a tenant.
+
+    Raises:
+        UserError: no tenant can have it.
+    """
     if not _TENANT.fullmatch(tenant):
         raise UserError(f"{tenant!r} can't be a tenant: lower-case letters, digits and hyphens, at most 63")
     return tenant

@@ -99,7 +99,7 @@ class Shard:
             key = record.key
             if key is None or key.startswith(_OWN_KEYS):
                 continue
-            seq = _sequence(record)
+            seq = sequence_of_record(record)
             if seq >= max(newest[key][0] if key in newest else -1, self._buried.get(key, -1)):
                 newest[key] = (seq, record.value)
                 self._overwritten.discard(key)
@@ -219,7 +219,7 @@ class Shard:
         return (key, None, (*self._headers, (_SEQ_HEADER, b"%d" % seq)))
 
 
-def _sequence(record: Record) -> int:
+def sequence_of_record(record: Record) -> int:
     """Return the sequence of a changelog record, which a tombstone carries in a header."""
     if record.value is not None:
         return sequence_of(record.value)

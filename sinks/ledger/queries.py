@@ -1,6 +1,6 @@
 """Everything that is asked of the ledger, one function per question. A tenant's view always filters by the tenant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -104,6 +104,29 @@ def transfers(connection: sa.Connection, tenant: str, filters: Filters, limit: i
     )
     for row in _streamed(connection, query):
         yield TransferRow._make(row)
+
+
+class MovementRow(NamedTuple):
+    """What a comparison with other records of the same events needs of a transfer."""
+
+    partition: int
+    seq: int
+    actor: str
+    debit_account: str
+    credit_account: str
+    currency: str
+    amount: int
+
+
+def movements(connection: sa.Connection, tenant: str, after: Mapping[int, int]) -> Iterator[MovementRow]:
+    """What has moved, and was not read before? In any order; `after` has the last sequence read of each partition."""
+    table = TRANSFERS.c
+    query = sa.select(*(table[name] for name in MovementRow._fields)).where(table.tenant == tenant)
+    if after:
+        newer = (sa.and_(table.partition == partition, table.seq > seq) for partition, seq in after.items())
+        query = query.where(sa.or_(table.partition.not_in(after), *newer))
+    for row in _streamed(connection, query):
+        yield MovementRow._make(row)
 
 
 def _streamed(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:

@@ -74,7 +74,18 @@ class Deployment:
 
     def plaudit(self, *arguments: str, succeeds: bool = True) -> str:
         """Run a command; return what it printed. With `succeeds` a failure fails the test with what it said."""
-        done = subprocess.run(
+        done = self.attempt(*arguments)
+        if succeeds:
+            assert done.returncode == 0, f"plaudit {' '.join(arguments)}: {done.stderr}\n{done.stdout}\n{self.logs()}"
+        else:
+            assert done.returncode != 0, f"plaudit {' '.join(arguments)} should have failed: {done.stdout}"
+            assert "Traceback" not in done.stderr
+            return done.stderr
+        return done.stdout
+
+    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command; return how it ended and what it printed, whatever that is."""
+        return subprocess.run(
             [sys.executable, "-m", "pipeline", *arguments],
             env=self.environment,
             cwd=self._root,
@@ -83,13 +94,6 @@ class Deployment:
             timeout=COMMAND_S,
             check=False,
         )
-        if succeeds:
-            assert done.returncode == 0, f"plaudit {' '.join(arguments)}: {done.stderr}\n{done.stdout}\n{self.logs()}"
-        else:
-            assert done.returncode != 0, f"plaudit {' '.join(arguments)} should have failed: {done.stdout}"
-            assert "Traceback" not in done.stderr
-            return done.stderr
-        return done.stdout
 
     def json(self, *arguments: str) -> Any:
         """Run a command with `--format json`; return what it printed, parsed."""
