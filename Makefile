@@ -12,12 +12,17 @@ PYTEST_ARGS ?=
 SEEDS ?= 2000
 SEED ?=
 FIRST ?=
+# A chaos run: make chaos MINUTES=10 FAULTS=60, make chaos SEED=42, make chaos REPORT=report.md
+MINUTES ?= 3
+FAULTS ?= 20
+REPORT ?=
+CHAOS = $(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
 # Arguments for the bench: make bench BENCH_ARGS=--help
 BENCH_ARGS ?=
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
-.PHONY: help demo test bench bench-full bench-stages simulate check static format docs lock hooks clean
+.PHONY: help demo test bench bench-full bench-stages simulate chaos chaos-long check static format docs lock hooks clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -43,6 +48,12 @@ bench-stages: $(INSTALLED) ## Measure each stage alone: BENCH_ARGS="--events 400
 
 simulate: $(INSTALLED) ## Kill and confuse simulated deployments, SEEDS of them from FIRST on, or SEED alone with its trace
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) $(if $(FIRST),--first $(FIRST)))
+
+chaos: $(INSTALLED) ## Kill, stop, empty, add and remove real servers and workers under load: MINUTES, FAULTS, SEED, REPORT
+	$(CHAOS) --minutes $(MINUTES) --faults $(FAULTS)
+
+chaos-long: $(INSTALLED) ## The same for 30 minutes with 200 faults, as for docs/reliability.md
+	$(CHAOS) --minutes 30 --faults 200
 
 static: $(INSTALLED)
 	$(BIN)/ruff format --check

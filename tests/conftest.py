@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from pipeline.embedded.processes import Household
-from tests.stack import Kafka, KafkaMissing, Postgres, Tansu
+from tests.stack import Kafka, KafkaMissing, Postgres, Tansu, kafka_jars
 
 # A shared machine stalls now and then, so no example has a deadline; a failure prints how to run it again.
 settings.register_profile("thorough", deadline=None, print_blob=True)
@@ -30,14 +30,20 @@ def tansu(household: Household) -> Tansu:
 
 
 @pytest.fixture(scope="session")
-def kafka(household: Household) -> Kafka:
-    """Apache Kafka, durable: what is killed comes back with its data. Missing Java or Maven skips, but fails in CI."""
+def kafka_programs() -> None:
+    """What Apache Kafka needs to run. Missing Java or Maven skips, but fails in CI."""
     try:
-        return Kafka(household)
+        kafka_jars()
     except KafkaMissing as missing:
         if os.environ.get("CI") or os.environ.get("PLAUDIT_REQUIRE_KAFKA") == "1":
             pytest.fail(f"Kafka must be tested here: {missing}")
         pytest.skip(f"no Kafka: {missing}")
+
+
+@pytest.fixture(scope="session")
+def kafka(household: Household, kafka_programs: None) -> Kafka:
+    """Apache Kafka, durable: what is killed comes back with its data."""
+    return Kafka(household)
 
 
 @pytest.fixture(params=["tansu", "kafka"])

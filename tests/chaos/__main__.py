@@ -1,6 +1,7 @@
 """`python -m tests.chaos`: a chaos run of any length, with a report in Markdown."""
 
 import argparse
+import logging
 import secrets
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ def main() -> int:
     parser.add_argument("--report", type=Path, default=None, help="write the report to this file, too")
     parser.add_argument("--logs", type=Path, default=None, help="copy what servers and workers logged to this folder")
     arguments = parser.parse_args()
+    # The clients' complaints about a broker that is away, which is the point.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
     result = run(seed, arguments.minutes, arguments.faults, lambda line: print(line, flush=True), arguments.logs)
     text = report(result)

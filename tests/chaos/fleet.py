@@ -1,4 +1,4 @@
-"""The deployment under attack: two or three workers of each stage, a broker and a database, and what is done to them."""
+"""The deployment under attack: two or three workers of each stage, a broker, a database, and what is done to them."""
 
 import os
 import shutil

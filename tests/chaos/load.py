@@ -1,7 +1,6 @@
 """Sends the workload at an even pace, from a thread, whatever happens to the broker."""
 
 import asyncio
-import threading
 import time
 from collections import defaultdict
 
@@ -9,6 +8,7 @@ from pipeline.errors import TransientError
 from pipeline.partitioner import partitioner
 from pipeline.recordbatch.model import Output
 from pipeline.recordbatch.producer import BatchProducer
+from tests.chaos.background import Background
 from tests.chaos.workload import Sent, stream
 from tests.end_to_end.deployment import PARTITIONS
 
@@ -18,37 +18,27 @@ _PIECE_MAX = 500
 _PATIENCE_S = 5.0
 
 
-class Load:
+class Load(Background):
     """A producer: what was not acknowledged is sent again, so an event may arrive more than once, and none is lost.
 
-    `sent` is what was acknowledged, in order.
+    `sent` is what was acknowledged, in order; once it is stopped, that is all that was begun.
     """
 
     def __init__(self, broker: str, topic: str, seed: int, per_second: float) -> None:
+        super().__init__("load", lambda: asyncio.run(self._send()))
         self.sent: list[Sent] = []
         self._broker = broker
         self._topic = topic
         self._stream = stream(seed)
         self._per_second = per_second
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._send()), name="load", daemon=True)
         self._partition_of = partitioner(PARTITIONS)
-
-    def start(self) -> None:
-        """Begin to send."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Send no more; returns once everything that was begun is acknowledged."""
-        self._over.set()
-        self._thread.join()
 
     async def _send(self) -> None:
         producer = BatchProducer(self._broker, client_id="chaos", request_timeout_s=_PATIENCE_S)
         await producer.start()
         begun, taken = time.monotonic(), 0
         try:
-            while not self._over.is_set():
+            while not self.over.is_set():
                 due = int((time.monotonic() - begun) * self._per_second) - taken
                 if due <= 0:
                     await asyncio.sleep(_TICK_S)

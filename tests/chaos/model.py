@@ -1,4 +1,4 @@
-"""The independent model: a plain loop over the distinct events in the order of the log. It knows nothing of the product.
+"""The independent model: a plain loop over the distinct events in the order of the log.
 
 It says of every event what it must have led to, and what each actor and board must hold in the end.
 """

@@ -2,7 +2,6 @@
 
 import json
 import random
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from http.client import HTTPException
@@ -10,6 +9,7 @@ from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from tests.chaos.background import Background
 from tests.chaos.workload import ACTORS, TENANTS
 
 _PAUSE_S = 0.1
@@ -26,28 +26,18 @@ class Answer(NamedTuple):
     seq: int
 
 
-class Readers:
+class Readers(Background):
     """Asks the match workers in turn. `answers` were given; `refused` counts why others were not, by status."""
 
     def __init__(self, urls: Sequence[str], seed: int) -> None:
+        super().__init__("readers", self._read)
         self.answers: list[Answer] = []
         self.refused: Counter[str] = Counter()
         self._urls = urls
         self._chance = random.Random(seed)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._read, name="readers", daemon=True)
-
-    def start(self) -> None:
-        """Begin to ask."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask no more."""
-        self._over.set()
-        self._thread.join()
 
     def _read(self) -> None:
-        while not self._over.wait(_PAUSE_S):
+        while not self.over.wait(_PAUSE_S):
             tenant = self._chance.choice(TENANTS)
             actor = f"actor-{self._chance.randrange(ACTORS)}"
             url = f"{self._chance.choice(self._urls)}/tables/profiles/{tenant}/{actor}"

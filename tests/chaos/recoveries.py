@@ -1,12 +1,13 @@
 """How long workers take until they are ready again, and how much they had to read for it."""
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from urllib.request import urlopen
+
+from tests.chaos.background import Background
 
 _PAUSE_S = 0.1
 _ANSWER_S = 2.0
@@ -24,30 +25,20 @@ class Recovery:
     records: int = 0
 
 
-class Recoveries:
+class Recoveries(Background):
     """Watches workers in a thread until they say that they are ready."""
 
     def __init__(self, unready: Callable[[str], list[str]]) -> None:
+        super().__init__("recoveries", self._watch)
         self.all: list[Recovery] = []
         self._unready = unready
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="recoveries", daemon=True)
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Watch no more."""
-        self._over.set()
-        self._thread.join()
 
     def started(self, number: int, worker: str, url: str) -> None:
         """Watch a worker that was started just now, after fault `number`."""
         self.all.append(Recovery(number, worker, url, time.monotonic()))
 
     def _watch(self) -> None:
-        while not self._over.wait(_PAUSE_S):
+        while not self.over.wait(_PAUSE_S):
             for recovery in [each for each in self.all if each.ready_s is None]:
                 if self._unready(recovery.worker):
                     continue

@@ -7,6 +7,7 @@ from statistics import median
 
 import psutil
 
+from tests.chaos.reconciliations import EQUAL, UNKNOWN
 from tests.chaos.run import EVENTS_PER_SECOND, Result
 from tests.chaos.watch import Watched
 
@@ -27,11 +28,13 @@ def _summary(result: Result) -> Iterator[str]:
     yield f"| sent | {result.sent:,} records, {EVENTS_PER_SECOND} a second, duplicates and late events among them |"
     yield f"| accepted | {result.accepted:,} distinct events |"
     for place, count in result.places.items():
-        yield f"| – {place} | {count:,} |"
+        yield f"| - {place} | {count:,} |"
     for topic, count in result.records.items():
         yield f"| records on `{topic}` | {count:,} |"
     refused = ", ".join(f"{count:,} {why}" for why, count in result.unanswered.most_common())
     yield f"| profiles asked for meanwhile | {result.answers:,} answers; refused: {refused or 'none'} |"
+    equal, unknown = result.reconciled[EQUAL], result.reconciled[UNKNOWN]
+    yield f"| reconciled meanwhile | {equal} times equal, {unknown} times unable to say |"
     yield f"| drained after the load | {result.drained_s:.1f} s |"
 
 

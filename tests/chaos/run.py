@@ -15,6 +15,7 @@ from tests.chaos.evidence import Evidence
 from tests.chaos.fleet import Fleet
 from tests.chaos.load import Load
 from tests.chaos.readers import Readers
+from tests.chaos.reconciliations import EQUAL, Reconciliations
 from tests.chaos.recoveries import Recoveries, Recovery
 from tests.chaos.schedule import Fault, Kind, plan
 from tests.chaos.verdict import examine, standing
@@ -44,6 +45,7 @@ class Result:
     accepted: int = 0
     answers: int = 0
     unanswered: Counter[str] = field(default_factory=Counter)
+    reconciled: Counter[int] = field(default_factory=Counter)
     drained_s: float = 0.0
     places: dict[str, int] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
@@ -84,8 +86,8 @@ def _attack(fleet: Fleet, schedule: list[Fault], result: Result, say: Say) -> Re
     load = Load(fleet.kafka.address, topic_name(fleet.prefix, EVENTS_RAW), result.seed, EVENTS_PER_SECOND)
     watch = Watch(fleet.kafka.address, fleet.prefix)
     readers = Readers(fleet.urls(MATCH.name), result.seed)
-    recoveries = Recoveries(fleet.unready)
-    helpers = (watch, readers, recoveries)
+    recoveries, reconciliations = Recoveries(fleet.unready), Reconciliations(fleet)
+    helpers = (watch, readers, recoveries, reconciliations)
     load.start()
     for helper in helpers:
         helper.start()
@@ -109,6 +111,11 @@ def _attack(fleet: Fleet, schedule: list[Fault], result: Result, say: Say) -> Re
     result.sent, result.accepted, result.records = len(load.sent), len(evidence.accepted), evidence.records
     result.places = _places(evidence, judged.verdicts)
     fleet.plaudit("ledger", "verify")
+    result.reconciled = reconciliations.counts.copy()
+    for tenant in TENANTS:
+        if reconciliations.once(tenant) != EQUAL:
+            result.differences.append(f"reconcile does not find {tenant} to be equal in the end")
+    result.differences += reconciliations.differences
     say("held against the model; emptying all disks")
     _rebuild(fleet, recoveries_of=result)
     result.differences += [f"after rebuilding all tables: {each}" for each in standing(fleet, judged)]
@@ -120,13 +127,15 @@ def _attack(fleet: Fleet, schedule: list[Fault], result: Result, say: Say) -> Re
 def _until_all_passed(fleet: Fleet, watch: Watch) -> None:
     """Wait until processing has gone on after every fault; fail with who stands still, and what they logged."""
     try:
-        until_sync(lambda: not watch.waiting(), GOES_ON_S, "processing goes on after every fault")
+        until_sync(lambda: watch.failure or not watch.waiting(), GOES_ON_S, "processing goes on after every fault")
     except DeadlinePassed as passed:
         still = watch.waiting()
         lines = [f"{described(each.fault)}: {sorted(each.waiting)}" for each in still]
         stages = {stage for each in still for stage, _ in each.waiting}
         lines += [
-            f"--- {name}\n{worker.tail(40)}" for name, worker in fleet.workers.items() if name.rpartition("-")[0] in stages
+            f"--- {name}\n{worker.tail(40)}"
+            for name, worker in fleet.workers.items()
+            if name.rpartition("-")[0] in stages
         ]
         raise DeadlinePassed("\n".join([str(passed), *lines])) from None
 
@@ -144,7 +153,7 @@ def _play(fleet: Fleet, schedule: list[Fault], watch: Watch, recoveries: Recover
             if fault.kind is Kind.EMPTY_DISK:
                 recoveries.started(number, fault.worker, fleet.url(fault.worker))
             continue
-        say(f"{time.monotonic() - begun:7.2f} s  {described(fault).split('  ', 1)[1]}")
+        say(f"{time.monotonic() - begun:7.2f} s  {described(fault).split('  ')[-1]}")
         fleet.begin(fault)
         watch.began(fault)
         heapq.heappush(steps, (at_s + fault.lasts_s, number, True, fault))

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from pipeline.admin import admin_client
 from pipeline.errors import TransientError
 from pipeline.topology import LEDGER, STAGES, app_id, topic_name
+from tests.chaos.background import Background
 from tests.chaos.schedule import Fault, Kind
 from tests.end_to_end.deployment import PARTITIONS
 
@@ -33,7 +34,7 @@ class Watched:
     went_on_s: float | None = None
 
 
-class Watch:
+class Watch(Background):
     """Polls in a thread of its own.
 
     Processing has gone on after a fault once each partition of each stage that it touches has committed an offset
@@ -41,21 +42,11 @@ class Watch:
     """
 
     def __init__(self, broker: str, prefix: str) -> None:
+        super().__init__("watch", lambda: asyncio.run(self._poll()))
         self.faults: list[Watched] = []
         self._broker = broker
         self._prefix = prefix
         self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._poll()), name="watch", daemon=True)
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Watch no more."""
-        self._over.set()
-        self._thread.join()
 
     def began(self, fault: Fault) -> None:
         """Watch for the end of a fault that has just begun."""
@@ -68,10 +59,10 @@ class Watch:
             return [each for each in self.faults if each.went_on_s is None]
 
     async def _poll(self) -> None:
-        while not self._over.is_set():
+        while not self.over.is_set():
             try:
                 async with admin_client(self._broker) as client:
-                    while not self._over.is_set():
+                    while not self.over.is_set():
                         asked = time.monotonic()
                         offsets = await asyncio.wait_for(self._committed(client), _ANSWER_S)
                         self._note(asked, offsets)
@@ -84,6 +75,8 @@ class Watch:
         for stage in STAGES:
             wanted = [TopicPartition(topic_name(self._prefix, stage.reads), number) for number in range(PARTITIONS)]
             found = await client.list_consumer_group_offsets(app_id(self._prefix, stage), partitions=wanted)  # type: ignore[attr-defined]
+            if len(found) < PARTITIONS:
+                raise TransientError("the coordinator has not loaded the group yet")
             offsets[stage.name] = {tp.partition: each.offset for tp, each in found.items()}
         return offsets
 
