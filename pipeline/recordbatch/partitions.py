@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from time import perf_counter
 
 from pipeline import metrics
 from pipeline.errors import TransientError
@@ -75,12 +76,19 @@ class Partitions:
         if not fresh:
             return
         self._count()
+        begun = perf_counter()
         await self._recover(fresh, log_, reader)
         for partition in fresh:
             shards: dict[str, TableView] = dict(partition.shards)
             await in_thread(self._core.partition_opened, partition.number, shards)
             partition.ready = True
-        log.info("partitions ready", stage=self._stage, partitions=sorted(self.owned))
+        log.info(
+            "partitions ready",
+            stage=self._stage,
+            partitions=sorted(self.owned),
+            recovered_records=sum(partition.target for partition in fresh),
+            seconds=round(perf_counter() - begun, 3),
+        )
 
     async def _check(self, number: int, log_: Log, reader: ChangelogReader) -> None:
         """Close a partition that was another worker's since its last run, which this worker may have slept through.
