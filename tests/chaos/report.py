@@ -9,6 +9,7 @@ import psutil
 
 from tests.chaos.reconciliations import EQUAL, UNKNOWN
 from tests.chaos.run import EVENTS_PER_SECOND, Result
+from tests.chaos.schedule import Kind
 from tests.chaos.watch import Watched
 
 
@@ -68,5 +69,7 @@ def _faults(result: Result) -> Iterator[str]:
     for watched in result.faults:
         fault = watched.fault
         went_on = "not seen" if watched.went_on_s is None else f"{watched.went_on_s:.1f} s"
+        if fault.kind is Kind.KILL_BROKER and watched.answered_s is not None:
+            went_on += f", of which the broker took {watched.answered_s:.1f} s"
         lasted = f"{fault.lasts_s:g} s" if fault.lasts_s else ""
         yield f"| {fault.number} | {fault.at_s:.1f} s | {fault.kind} | {fault.worker} | {lasted} | {went_on} |"

@@ -30,6 +30,7 @@ class Watched:
     since: float
     stages: tuple[str, ...]
     baseline: Offsets | None = None
+    answered_s: float | None = None  # until the broker told offsets again
     waiting: set[tuple[str, int]] = field(default_factory=set)
     went_on_s: float | None = None
 
@@ -87,7 +88,7 @@ class Watch(Background):
                 if watched.went_on_s is not None or asked < watched.since:
                     continue
                 if watched.baseline is None:
-                    watched.baseline = offsets
+                    watched.baseline, watched.answered_s = offsets, now - watched.since
                     watched.waiting = {(stage, number) for stage in watched.stages for number in range(PARTITIONS)}
                     continue
                 watched.waiting = {

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 from pipeline.events import actor_key, encode_json
 
 TENANTS = ("north", "south")
-ACTORS = 60
+ACTORS = 150
 TYPES = 8
 START = datetime(2026, 3, 2, tzinfo=UTC)
-# Event time runs through so many days and begins again: every window is written all the time, no limit is forgotten.
-DAYS = 10
+# Event time runs through so many days and begins again: all windows are written all the time. With the late ones that
+# is fewer days than limits remember, so that none is too old.
+DAYS = 27
 _STEP = timedelta(seconds=97)
-LATE, LATE_DAYS_MAX = 0.1, 4
+LATE, LATE_DAYS_MAX = 0.1, 3
 DUPLICATES = 0.05
 SPENDS = 0.08
 BROKEN = 0.01
