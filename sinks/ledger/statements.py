@@ -60,6 +60,9 @@ TAKE_FROM_BALANCES = f"""
 # waiting.
 SESSION = (
     "SET enable_seqscan = off",
+    # What is committed here is acknowledged to the log: a server that forgot it in a crash would have lost it for good.
+    # Only `off` is replaced; how many standbys a commit waits for is the administrator's to say.
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
     "SET lock_timeout = '10s'",
     "SET idle_in_transaction_session_timeout = '30s'",
     "SET statement_timeout = '60s'",

@@ -247,6 +247,19 @@ async def test_sink_takes_its_role(database: str, sink: LedgerSink) -> None:
     assert await cursor.fetchone() == ("plaudit_sink", "plaudit")
 
 
+@pytest.mark.parametrize(("configured", "used"), [("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")])
+async def test_a_commit_waits_for_the_disk(database: str, configured: str, used: str) -> None:
+    """The log is told that it is done: whatever the server's default, it must not be forgotten in a crash."""
+    name = database.rpartition("/")[2]
+    rows(database, f"ALTER DATABASE {name} SET synchronous_commit = {configured}")
+    sink = LedgerSink(database)
+
+    cursor = await (await sink._opened()).execute("SHOW synchronous_commit")
+
+    assert await cursor.fetchone() == (used,)
+    await sink.close()
+
+
 @pytest.mark.parametrize("table", ["transfers", "chain", "row_checksums"])
 @pytest.mark.parametrize(
     "statement",
