@@ -229,6 +229,12 @@ class Postgres:
         self._execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
         return self._server.url_of(name)
 
+    def copy_of(self, database: str) -> str:
+        """Copy a database that nobody is connected to; return the copy's URL."""
+        name = f"test_{uuid4().hex[:12]}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {urlsplit(database).path.removeprefix('/')}")
+        return self._server.url_of(name)
+
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self._server.url, autocommit=True) as connection:
             connection.execute(statement.encode())

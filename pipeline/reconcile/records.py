@@ -56,7 +56,7 @@ class Transactions:
 
     def __init__(self, tenant: str, take: Callable[[int, int, Transaction], None]) -> None:
         """Give each transaction, with its partition and sequence, to `take`."""
-        self.since_ms: int | None = None  # when the oldest that is there was appended
+        self.since_ms: dict[int, int] = {}  # by partition: when the event of the oldest that is there was appended
         self._start = actor_key(tenant, "")
         self._take = take
         self._highest: dict[int, int] = {}
@@ -64,9 +64,10 @@ class Transactions:
     def read(self, partition: int, records: Iterable[ConsumerRecord]) -> None:
         """Read the next records of a partition. What can't be read, no stage could either: it is a dead letter."""
         for record in records:
-            if self.since_ms is None or record.timestamp < self.since_ms:
+            if partition not in self.since_ms:
                 appended = header(record.headers, APPENDED_HEADER)
-                self.since_ms = int(appended) if appended is not None and appended.isdigit() else record.timestamp
+                known = appended is not None and appended.isdigit()
+                self.since_ms[partition] = int(appended or b"") if known else record.timestamp
             seq = header(record.headers, SEQ_HEADER)
             if seq is None or not seq.isdigit() or int(seq) <= self._highest.get(partition, -1):
                 continue

@@ -139,9 +139,10 @@ class Reconciler:
 
     def _covered(self, key: RowKey) -> bool:
         """Return whether the log still has everything that can count in a row."""
-        if not any(self._log.starts.values()):
+        home = self._home(key.actor)
+        if not self._log.starts.get(home):
             return True
-        since = self._transactions.since_ms
+        since = self._transactions.since_ms.get(home)
         if since is None or key.window == ALL:
             return False
         return key.window >= (from_millis(since) + timedelta(days=_MARGIN_DAYS)).date().isoformat()

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import RecordsToDelete
 
+from pipeline.admin import admin_client
 from pipeline.events import actor_key
 from pipeline.partitioner import partitioner
 from pipeline.reconcile.reading import TopicReading
@@ -14,11 +17,24 @@ from pipeline.recordbatch.model import Output
 from pipeline.recordbatch.producer import BatchProducer
 from pipeline.recordbatch.snapshot import Entry, Snapshot
 from pipeline.recordbatch.store import packed
-from pipeline.topology import BOARDS, LEADERBOARDS, MATCH, PROFILES, Stage, Table, changelog_name
+from pipeline.topology import (
+    BOARDS,
+    LEADERBOARDS,
+    LEDGER,
+    MATCH,
+    PROFILES,
+    TRANSACTIONS,
+    Stage,
+    Table,
+    app_id,
+    changelog_name,
+    topic_name,
+)
 from tables import boards, profiles
 from tests.end_to_end.deployment import PARTITIONS, Deployment
 from tests.end_to_end.shop import BOARD, TENANT, Purchases
 from tests.ledger import rows
+from tests.stack import Postgres
 
 ACTOR = "customer-7"
 DIFFERS, UNKNOWN = 1, 2
@@ -30,6 +46,28 @@ def reconciled(shop: Deployment, code: int = 0) -> dict[str, Any]:
     assert done.returncode == code, done.stderr + done.stdout
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+async def forget_half(broker: str, topic: str) -> None:
+    """Let the broker delete the older half of each partition of a topic, as retention would."""
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=broker)
+    await consumer.start()
+    ends = await consumer.end_offsets(partitions)
+    await consumer.stop()
+    async with admin_client(broker) as client:
+        await client.delete_records({tp: RecordsToDelete(before_offset=end // 2) for tp, end in ends.items()})
+
+
+async def read_again(shop: Deployment, stage: Stage) -> None:
+    """Set the offsets of a stage's group back to the beginning; none of its workers may run."""
+    group, topic = app_id(shop.prefix, stage), topic_name(shop.prefix, stage.reads)
+    broker = shop.environment["PLAUDIT_BROKER"]
+    consumer = AIOKafkaConsumer(bootstrap_servers=broker, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    consumer.assign([TopicPartition(topic, number) for number in range(PARTITIONS)])
+    await consumer.commit({TopicPartition(topic, number): 0 for number in range(PARTITIONS)})
+    await consumer.stop()
 
 
 class Changelog:
@@ -136,6 +174,50 @@ def test_differences_of_tables_are_named_with_their_events(durable_shop: Deploym
     found = reconciled(durable_shop, DIFFERS)["differences"]
     assert [each["compared"] for each in found] == ["board and transactions", "board and ledger"]
     assert {(each["stated"], each["recorded"]) for each in found} == {(points - 3, points)}
+
+
+def test_a_log_that_begins_later_is_no_difference(durable_shop: Deployment, tmp_path: Path) -> None:
+    """Once old transactions are gone, rows that they count in are held against the ledger alone, and it is said."""
+    purchases = Purchases(tmp_path, count=500)
+    durable_shop.plaudit("import", "jsonl", str(purchases.file))
+    durable_shop.drain()
+    topic = topic_name(durable_shop.prefix, TRANSACTIONS)
+    asyncio.run(forget_half(durable_shop.environment["PLAUDIT_BROKER"], topic))
+
+    found = reconciled(durable_shop)
+
+    assert found["older"] == found["rows"] == len(purchases.by_actor())
+    ledger = durable_shop.environment["PLAUDIT_DATABASE"]
+    rows(ledger, "UPDATE plaudit.transfers SET amount = amount + 5 WHERE event_id = 'purchase-7'")
+    [profile, board] = reconciled(durable_shop, DIFFERS)["differences"]
+    assert (profile["compared"], board["compared"]) == ("profile and ledger", "board and ledger")
+
+
+def test_a_ledger_from_a_backup_is_found_and_catches_up(
+    durable_shop: Deployment, postgres: Postgres, tmp_path: Path
+) -> None:
+    """What came after the backup is named, and is there again once the stage has read it once more."""
+    early, late = Purchases(tmp_path, count=300), Purchases(tmp_path, count=300, first=300)
+    durable_shop.plaudit("import", "jsonl", str(early.file))
+    durable_shop.drain()
+    durable_shop.stop(LEDGER.name)
+    backup = postgres.copy_of(durable_shop.environment["PLAUDIT_DATABASE"])
+    durable_shop.start(LEDGER.name)
+    durable_shop.plaudit("import", "jsonl", str(late.file))
+    durable_shop.drain()
+
+    durable_shop.stop(LEDGER.name)
+    durable_shop.environment["PLAUDIT_DATABASE"] = backup
+    lost = reconciled(durable_shop, DIFFERS)["differences"]
+    named = {each["id"] for difference in lost for each in difference["events"]}
+    assert named == {f"purchase-{number}" for number in range(300, 600)}
+
+    asyncio.run(read_again(durable_shop, LEDGER))
+    durable_shop.start(LEDGER.name)
+    durable_shop.drain()
+    assert reconciled(durable_shop)["differences"] == []
+    assert durable_shop.points() == Purchases(tmp_path, count=600).by_actor()
+    durable_shop.plaudit("ledger", "verify")
 
 
 def test_what_can_not_be_said_is_neither_equal_nor_different(durable_shop: Deployment, tmp_path: Path) -> None:
