@@ -29,7 +29,7 @@ _UNKNOWN = 2
 
 def reconcile(
     tenant: Annotated[str, typer.Option(help="The tenant to compare.", show_default=False)],
-    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for what is on its way, at most.")] = 120.0,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for what is on its way, in all.")] = 120.0,
     output: Annotated[Format, typer.Option("--format", help="`json` for scripts.")] = Format.TEXT,
 ) -> None:
     """Compare the profiles, the ledger and the leaderboards of a tenant, and print each difference with its events.

@@ -7,6 +7,7 @@ it may be on its way. If there is any such thing, it is waited for once more: th
 wait must be in the tables, and what is not is a difference.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
@@ -56,17 +57,19 @@ class Reconciler:
         self._earned: Tally[RowKey] = Tally()
         self._lasting: dict[str, list[str]] = {}
         self._ledger_read: dict[int, int] = {}
+        self._deadline = 0.0
 
     async def run(self, timeout_s: float) -> Reconciliation:
-        """Compare, waiting at most `timeout_s` seconds each time for what is on its way.
+        """Compare, waiting at most `timeout_s` seconds in all for what is on its way.
 
         Raises:
             UserError: nothing is known of the tenant, a topic or the ledger is missing.
             TransientError: the broker is away, or a stage is so far behind that nothing can be said.
         """
+        self._deadline = time.monotonic() + timeout_s
         economies = await self._economies()
         self._lasting = lasting_boards(economies)
-        await self._read(timeout_s)
+        await self._read()
         balances, scored, earned_ = self._gaps()
         rows = self._rows.rows()
         result = Reconciliation(len(self._profiles), len(self._profiles.balances()), len(rows))
@@ -75,8 +78,8 @@ class Reconciler:
             raise UserError(f"nothing is known of a tenant {self._tenant!r}: no economy, no profile, no transfer")
         if balances or scored or earned_:
             result.on_their_way = len(balances) + len(scored) + len(earned_)
-            await self._drained(timeout_s)
-            await self._read(timeout_s)
+            await self._drained()
+            await self._read()
             again = self._gaps()
             result.differences = await self._explained(
                 settled(again[0], balances), settled(again[1], scored), settled(again[2], earned_)
@@ -88,22 +91,23 @@ class Reconciler:
         revisions = () if history is None else history.revisions
         return [compile_document(bytes(each.document), each.revision, 0) for each in revisions]
 
-    async def _read(self, timeout_s: float) -> None:
+    async def _read(self) -> None:
         """Read tables, wait until the record has what they have, and read the record on."""
         for name, states in ((PROFILES.name, self._profiles), (BOARDS.name, self._rows)):
             await self._changelogs[name].read_on(states.snapshot.take, self._reporting(name))
             states.refresh()
-        await self._drained(timeout_s)
+        await self._drained()
         self._read_ledger()
         await self._log.read_on(self._transactions.read, self._reporting(TRANSACTIONS.name))
 
-    async def _drained(self, timeout_s: float) -> None:
+    async def _drained(self) -> None:
+        left_s = max(0.0, self._deadline - time.monotonic())
         behind = await drain(
-            self._broker, self._prefix, timeout_s, lambda stage, left: self._report(f"waiting for {stage}", 0, left)
+            self._broker, self._prefix, left_s, lambda stage, left: self._report(f"waiting for {stage}", 0, left)
         )
         if behind:
             stages = ", ".join(f"{each.stage} ({sum(each.records.values())} records)" for each in behind)
-            raise TransientError(f"what is on its way did not arrive within {timeout_s:g} s: {stages} behind")
+            raise TransientError(f"what is on its way did not arrive in time: {stages} behind")
 
     def _read_ledger(self) -> None:
         read = dict(self._ledger_read)

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.embedded.probes import broker_answers, database_answers, free_port
@@ -73,7 +74,8 @@ class Fleet(Deployment):
                 if fault.kind is Kind.EMPTY_DISK:
                     self.empty(fault.worker)
             case Kind.ZOMBIE:
-                os.killpg(self.workers[fault.worker].pid, signal.SIGSTOP)
+                self._note_ended(fault.worker)
+                self._signal(fault.worker, signal.SIGSTOP)
             case Kind.ADD_WORKER:
                 self._settle(fault.worker)
                 self.start_worker(fault.worker)
@@ -92,7 +94,7 @@ class Fleet(Deployment):
             case Kind.KILL_WORKER | Kind.EMPTY_DISK:
                 self.start_worker(fault.worker)
             case Kind.ZOMBIE:
-                os.killpg(self.workers[fault.worker].pid, signal.SIGCONT)
+                self._signal(fault.worker, signal.SIGCONT)
             case Kind.KILL_BROKER:
                 self.kafka.launch()
             case Kind.KILL_DATABASE:
@@ -123,6 +125,10 @@ class Fleet(Deployment):
             self._settle(name)
         for name in self.workers:
             self._note_ended(name)
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):  # it has ended by itself, which is a complaint already
+            os.killpg(self.workers[name].pid, number)
 
     def _settle(self, name: str) -> None:
         """Wait until the worker of that name that was told to leave has left."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
@@ -36,6 +37,8 @@ from tests.end_to_end.shop import BOARD, TENANT, Purchases
 from tests.ledger import rows
 from tests.stack import Postgres
 
+# Half a dozen commands in each, which compare everything, on however slow a machine.
+pytestmark = pytest.mark.timeout(300)
 ACTOR = "customer-7"
 DIFFERS, UNKNOWN = 1, 2
 
