@@ -71,7 +71,6 @@ def _compared(tenant: str, timeout_s: float) -> Reconciliation:
             broker=settings.broker,
             prefix=settings.topic_prefix,
             database=settings.database.get_secret_value(),
-            partitions=settings.partitions,
             tenant=tenant,
             report=lambda what, done, total: bar.update(
                 task, description=f"{what}: {done or total}", completed=done, total=total or None

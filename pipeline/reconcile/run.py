@@ -40,11 +40,11 @@ _MARGIN_DAYS = 2
 class Reconciler:
     """One comparison of one tenant. Holds a line for each balance and each row in memory."""
 
-    def __init__(self, broker: str, prefix: str, database: str, partitions: int, tenant: str, report: Report) -> None:
+    def __init__(self, broker: str, prefix: str, database: str, tenant: str, report: Report) -> None:
         """Prepare; nothing is asked yet."""
         self._broker, self._prefix, self._database, self._tenant = broker, prefix, database, tenant
         self._report = report
-        self._partition_of = partitioner(partitions)
+        self._partition_of = partitioner(1)  # until the log says how many there are
         self._profiles, self._rows = ProfileStates(tenant), BoardStates(tenant)
         self._changelogs = {
             PROFILES.name: TopicReading(broker, changelog_name(prefix, MATCH, PROFILES)),
@@ -99,6 +99,7 @@ class Reconciler:
         await self._drained()
         self._read_ledger()
         await self._log.read_on(self._transactions.read, self._reporting(TRANSACTIONS.name))
+        self._partition_of = partitioner(len(self._log.starts))
 
     async def _drained(self) -> None:
         left_s = max(0.0, self._deadline - time.monotonic())
