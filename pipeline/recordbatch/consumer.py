@@ -97,6 +97,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             await consumer.seek_to_beginning(*fresh)
         return offsets
 
+    def highwater(self, tp: TP) -> int | None:
+        """Return the end of a partition as last fetched; None while a rebalance has it nowhere.
+
+        The client asserts that the partition is assigned; a view that is asked in a rebalance would fail.
+        """
+        try:
+            offset: int | None = super().highwater(tp)
+        except AssertionError:
+            return None
+        return offset
+
     def connected(self) -> bool:
         """Return whether there is a living connection to any broker."""
         client = self._ensure_consumer()._client
