@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -38,3 +39,15 @@ def stop_on_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end_on_sigterm() -> None:
+    """From now on SIGTERM ends the process with exit code 0, until whoever takes over handles it.
+
+    For the time in which a worker imports what it needs: it has done nothing yet, so it is stopped cleanly already.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, end)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.commands.signals import end_on_sigterm
 from pipeline.errors import UserError
 from pipeline.settings import load_settings
 from pipeline.topology import STAGES, stage_named
@@ -23,6 +24,7 @@ def worker(
         wanted = stage_named(stage)
     except KeyError:
         raise UserError(f"there is no stage {stage!r}; stages are {', '.join(s.name for s in STAGES)}") from None
+    end_on_sigterm()
     settings = load_settings()
     # What the root command line does not need to know: Faust, the client, the database.
     from pipeline import logs  # noqa: PLC0415

@@ -37,6 +37,7 @@ class Fleet(Deployment):
         for stage in (MATCH, LEADERBOARDS):
             self.environment[f"PLAUDIT_WEB_{stage.name.upper()}"] = ",".join(self.urls(stage.name))
         self._leaving: list[tuple[str, Child]] = []
+        self._said_before: dict[str, int] = {}
         self.complaints: list[str] = []
 
     def urls(self, stage: str) -> list[str]:
@@ -54,6 +55,8 @@ class Fleet(Deployment):
             "PLAUDIT_WORKER": name,
             "PLAUDIT_WEB_PORT": str(self._addresses[name]),
         }
+        log = self._household.logs / f"chaos-{name}.log"
+        self._said_before[name] = log.stat().st_size if log.exists() else 0
         self.workers[name] = self._household.start(f"chaos-{name}", command, env=environment, cwd=ROOT)
 
     def start_all(self) -> None:
@@ -137,10 +140,15 @@ class Fleet(Deployment):
             worker = leaving[1]
             if not worker.wait(_STOP_S):
                 self.complaints.append(f"{name} did not stop within {_STOP_S} s:\n{worker.tail()}")
-            elif worker.exit_code != 0:
+            elif worker.exit_code != 0 and not self._had_not_begun(name, worker):
                 self.complaints.append(f"{name} was told to stop and ended with {worker.exit_code}:\n{worker.tail()}")
             worker.kill()
             self._household.forget(worker)
+
+    def _had_not_begun(self, name: str, worker: Child) -> bool:
+        """Return whether a worker was told to leave before Python had come to our first line: it had done nothing."""
+        said = worker.log.stat().st_size > self._said_before[name]
+        return worker.exit_code == -signal.SIGTERM and not said
 
     def _note_ended(self, name: str) -> None:
         worker = self.workers[name]

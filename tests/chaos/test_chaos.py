@@ -1,7 +1,10 @@
-"""What makes a chaos run one that can be repeated; `make chaos` runs one."""
+"""The quick form of the chaos run, and what makes it one that can be repeated."""
 
+import subprocess
+import sys
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +12,25 @@ from pipeline.topology import STAGES
 from tests.chaos.schedule import SESSION_TIMEOUT_S, Kind, plan
 from tests.chaos.workload import stream
 
-MINUTES, FAULTS = 3, 20
+REPOSITORY = Path(__file__).parents[2]
+MINUTES, FAULTS, SEED = 3, 20, 1
+RUN_S = 900
+
+
+@pytest.mark.timeout(RUN_S + 30)
+def test_nothing_is_lost_or_counted_twice_whatever_is_killed(kafka_programs: None, tmp_path: Path) -> None:
+    """Workers, broker, database are killed, stopped, emptied, added and removed under load; all is as the model says.
+
+    In a process of its own, as `make chaos` runs it: it kills, and must not be able to take the test run along.
+    """
+    report = tmp_path / "report.md"
+    command = [sys.executable, "-m", "tests.chaos", "--minutes", str(MINUTES), "--faults", str(FAULTS)]
+    command += ["--seed", str(SEED), "--report", str(report)]
+
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=RUN_S, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{FAULTS} faults: **nothing differed**" in report.read_text()
 
 
 def test_a_seed_is_one_schedule_and_one_stream() -> None:
