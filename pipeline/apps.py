@@ -1,7 +1,7 @@
 """The composition root: from settings to a stage's running worker. Real clients, paths, addresses are chosen here."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from pipeline.recordbatch.app import BatchApp, WorkerOptions
 from pipeline.recordbatch.model import StageCore
 from pipeline.recordbatch.runtime import WorkerRuntime
 from pipeline.recordbatch.store import StoreOptions
+from pipeline.recordbatch.worker import Companion
 from pipeline.revisions.reader import EconomyReader
 from pipeline.settings import Settings
 from pipeline.topology import (
@@ -77,7 +78,7 @@ def build_worker(stage: Stage, settings: Settings) -> Worker:
         web_url=f"http://{settings.web_advertise or settings.web_host}:{port}",
     )
     part = _PARTS[stage.name](settings)
-    app = BatchApp(options, part.core, companions=[part.economies] if part.economies else [])
+    app = BatchApp(options, part.core, companions=[*([part.economies] if part.economies else []), *part.beside])
     runtime = WorkerRuntime(app, settings.partitions)
     mount(app, runtime, economies=part.economies, shards=part.boards, facts=part.facts)
     return Worker(app, runtime, folder, part.facts)
@@ -89,12 +90,13 @@ def _kept(table: Table, settings: Settings) -> Table:
 
 
 class _Part(NamedTuple):
-    """A stage's core and what its web views read beside the tables."""
+    """A stage's core, what its web views read beside the tables, and what else runs beside it."""
 
     core: StageCore
     economies: EconomyFollower | None = None
     boards: BoardShards | None = None
     facts: FactsTopic | None = None
+    beside: Sequence[Companion] = ()
 
 
 def _normalize(settings: Settings) -> _Part:
@@ -130,13 +132,17 @@ def _match(settings: Settings) -> _Part:
 def _ledger(settings: Settings) -> _Part:
     # The other stages start a second sooner without the database's libraries.
     from agents.ledger import LedgerStage  # noqa: PLC0415
+    from pipeline.seasons.closing import SeasonCloser  # noqa: PLC0415
+    from pipeline.seasons.keeper import SeasonKeeper  # noqa: PLC0415
     from sinks.ledger.parallel import ParallelSink  # noqa: PLC0415
 
-    sink = ParallelSink(settings.database.get_secret_value())
-    prefix = settings.topic_prefix
-    return _Part(
-        LedgerStage(sink=sink, events=topic_name(prefix, EVENTS), dead_letters=topic_name(prefix, DEAD_LETTERS))
+    database, prefix = settings.database.get_secret_value(), settings.topic_prefix
+    core = LedgerStage(
+        sink=ParallelSink(database), events=topic_name(prefix, EVENTS), dead_letters=topic_name(prefix, DEAD_LETTERS)
     )
+    economies = _follower(settings)
+    closer = SeasonCloser(settings.broker, prefix, database, settings.web_leaderboards)
+    return _Part(core, economies, beside=[SeasonKeeper(economies, closer, settings.season_grace_s)])
 
 
 def _leaderboards(settings: Settings) -> _Part:

@@ -84,3 +84,7 @@ TABLE_ENTRIES = Gauge("plaudit_table_entries", "Entries of a table on this worke
 
 # Rows that the ledger has committed. Worry when it stands still while `transactions` grows.
 LEDGER_TRANSFERS = Counter("plaudit_ledger_transfers", "Transfers committed to the ledger.")
+
+# Seasons that are over and should be closed, but could not be at the worker's last look. Worry when it is not 0 for
+# longer than a restart of anything takes.
+SEASONS_OVERDUE = Gauge("plaudit_seasons_overdue", "Seasons that should be closed by now and are not.")

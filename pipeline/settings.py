@@ -60,6 +60,9 @@ class Settings(BaseSettings):
         5.0, ge=0.5, description="Seconds between the publication of a revision and its effect, at least."
     )
     windows_kept: int = Field(8, ge=1, description="Closed windows kept of each leaderboard.")
+    season_grace_s: float = Field(
+        86_400.0, ge=0, description="Seconds after a season's end until its standing is frozen: for late events."
+    )
     table_cache_mb: int = Field(64, ge=8, description="RocksDB block cache of a worker, in MiB.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity that is logged."

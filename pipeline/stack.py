@@ -104,7 +104,7 @@ class Stack:
         stages = [stage.name for stage in STAGES]
         self.workers = Workers(self._household, stages, self._options.workers, self._worker_environment())
         self.workers.start()
-        addresses = self._web_addresses()
+        addresses = self.workers.addresses()
         self.settings = self.settings.model_copy(
             update={
                 "web_match": addresses["PLAUDIT_WEB_MATCH"],
@@ -143,7 +143,7 @@ class Stack:
             "PLAUDIT_DATABASE": settings.database.get_secret_value(),
             "PLAUDIT_TOPIC_PREFIX": settings.topic_prefix,
             "PLAUDIT_PARTITIONS": str(settings.partitions),
-        } | self._web_addresses()
+        } | (self.workers.addresses() if self.workers else {})
 
     def write_environment(self) -> Path:
         """Write `environment` to `plaudit.env` in the folder, for its owner alone; return the file."""
@@ -221,12 +221,6 @@ class Stack:
             "PLAUDIT_WEB_ADVERTISE": "",
         }
         return child_environment(changes)
-
-    def _web_addresses(self) -> dict[str, str]:
-        addresses: dict[str, list[str]] = {}
-        for worker in self.workers.all if self.workers else ():
-            addresses.setdefault(f"PLAUDIT_WEB_{worker.stage.upper()}", []).append(worker.url)
-        return {name: ",".join(urls) for name, urls in addresses.items()}
 
 
 def _refuse_ledger_of_another_log(database: str) -> None:

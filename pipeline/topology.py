@@ -62,8 +62,8 @@ MATCH = Stage(
     tables=(PROFILES,),
     follows=(ECONOMIES,),
 )
-# What match asks of the ledger comes back as events of the same actors.
-LEDGER = Stage("ledger", reads=TRANSACTIONS, writes=(EVENTS, DEAD_LETTERS), sink="PostgreSQL")
+# What match asks of the ledger comes back as events of the same actors. Seasons end as economies say.
+LEDGER = Stage("ledger", reads=TRANSACTIONS, writes=(EVENTS, DEAD_LETTERS), follows=(ECONOMIES,), sink="PostgreSQL")
 LEADERBOARDS = Stage(
     "leaderboards", reads=TRANSACTIONS, writes=(FACTS, DEAD_LETTERS), tables=(BOARDS,), follows=(ECONOMIES,)
 )

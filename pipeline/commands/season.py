@@ -2,31 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.clock import now
 from pipeline.commands.look import Format
-from pipeline.drain import drain
 from pipeline.economies import read_histories
 from pipeline.errors import UserError
-from pipeline.events import micros
-from pipeline.revisions.documents import compile_document
+from pipeline.seasons.closing import SeasonCloser
 from pipeline.settings import Settings, load_settings
-from pipeline.topology import LEADERBOARDS
-from pipeline.workers_client import WorkersClient
-from rules.economy import Board, Economy
-from sinks.ledger.seasons import Closing, Line, Standing, closings, freeze, lines_of
-from tables.economies import in_force
+from sinks.ledger.seasons import Closing, Line, closings, lines_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
 
-_PAGE = 200
-_READS_MAX = 5
 _LINES = 10
 
 _Tenant = Annotated[str, typer.Argument(help="The tenant.", show_default=False)]
@@ -48,21 +39,16 @@ def close(
 ) -> None:
     """Freeze the final standing of every leaderboard of a season that is over.
 
+    The workers of the ledger do it by themselves PLAUDIT_SEASON_GRACE_S after a season's end; this does it at once.
     Waits until all events that were appended before are on the boards. A standing that is frozen is never changed: late
     events still correct the boards that the workers keep, not the standing.
 
     Example: `plaudit season close acme winter-26`
     """
     settings = load_settings()
-    boards = _boards_of(_economy(settings, tenant), season)
     database = settings.database.get_secret_value()
-    if closings(database, tenant, season):
-        raise UserError(f"season {season!r} of tenant {tenant!r} is closed: its standing is final")
-    if behind := asyncio.run(drain(settings.broker, settings.topic_prefix, timeout)):
-        raise UserError(f"{behind[0].stage} is behind; the season stays open")
-    client = WorkersClient(LEADERBOARDS.name, settings.web_leaderboards)
-    standings = [standing for board in boards for standing in _standings(client, tenant, board, season)]
-    freeze(database, tenant, season, standings, now())
+    closer = SeasonCloser(settings.broker, settings.topic_prefix, database, settings.web_leaderboards)
+    asyncio.run(_close(settings, closer, tenant, season, timeout))
     _show(closings(database, tenant, season), output)
 
 
@@ -93,67 +79,11 @@ def show(
         raise UserError("a standing does not hold: its lines do not give the hash that was kept")
 
 
-def _economy(settings: Settings, tenant: str) -> Economy:
-    history = asyncio.run(read_histories(settings.broker, settings.topic_prefix)).get(tenant)
-    revision = None if history is None else in_force(history, now())
-    if revision is None:
+async def _close(settings: Settings, closer: SeasonCloser, tenant: str, season: str, timeout_s: int) -> None:
+    history = (await read_histories(settings.broker, settings.topic_prefix)).get(tenant)
+    if history is None:
         raise UserError(f"no economy of tenant {tenant!r} is in force")
-    return compile_document(bytes(revision.document), revision.revision, 0)
-
-
-def _boards_of(economy: Economy, season: str) -> list[Board]:
-    boards = [board for board in economy.boards.values() if board.window == "season"]
-    if not boards:
-        raise UserError("no leaderboard counts by season")
-    found = next((each for each in boards[0].seasons if each.id == season), None)
-    if found is None:
-        raise UserError(f"there is no season {season!r}; known: {', '.join(each.id for each in boards[0].seasons)}")
-    if micros(now()) < found.until_us:
-        raise UserError(f"season {season!r} is not over yet")
-    return boards
-
-
-def _standings(client: WorkersClient, tenant: str, board: Board, season: str) -> Iterator[Standing]:
-    """Yield the standing of each part of a board, one that is empty included if the board has no split."""
-    splits = list(_splits(client, tenant, board, season))
-    for split in splits or ([""] if board.split is None else []):
-        yield _settled(client, tenant, board, season, split)
-
-
-def _splits(client: WorkersClient, tenant: str, board: Board, season: str) -> Iterator[str]:
-    query = {"window": season, "limit": str(_PAGE)}
-    while True:
-        page = client.get(("tables", "boards", tenant, board.id, "splits"), query)["splits"]
-        yield from page
-        if len(page) < _PAGE:
-            return
-        query["after"] = page[-1]
-
-
-def _settled(client: WorkersClient, tenant: str, board: Board, season: str, split: str) -> Standing:
-    """Return a standing that two reads in a row agree about: pages of a board that moves fit no single instant."""
-    before = None
-    for _ in range(_READS_MAX):
-        lines = list(_read(client, tenant, board, season, split))
-        if lines == before:
-            return Standing(board.id, split, board.tie, lines)
-        before = lines
-    raise UserError(f"leaderboard {board.id!r} keeps changing; close the season once its late events have come")
-
-
-def _read(client: WorkersClient, tenant: str, board: Board, season: str, split: str) -> Iterator[Line]:
-    query = {"window": season, "limit": str(_PAGE)}
-    if board.split is not None:
-        query["split"] = split
-    elif split:
-        query["league"] = split.partition("=")[2]
-    offset = 0
-    while True:
-        page = client.get(("tables", "boards", tenant, board.id), query | {"offset": str(offset)})["entries"]
-        yield from (Line(entry["rank"], entry["actor"], entry["score"]) for entry in page)
-        if len(page) < _PAGE:
-            return
-        offset += _PAGE
+    await closer.close(history, season, timeout_s)
 
 
 def _show(frozen: list[Closing], output: Format) -> None:

@@ -101,6 +101,13 @@ class Workers:
                 worker.again_at = now + worker.delay_s
                 worker.delay_s = min(2 * worker.delay_s, _DELAY_S_MAX)
 
+    def addresses(self) -> dict[str, str]:
+        """Return the variables that say where the workers of each stage are: `PLAUDIT_WEB_<STAGE>`."""
+        found: dict[str, list[str]] = {}
+        for worker in self.all:
+            found.setdefault(f"PLAUDIT_WEB_{worker.stage.upper()}", []).append(worker.url)
+        return {name: ",".join(urls) for name, urls in found.items()}
+
     def stop(self) -> None:
         """Stop all at the same time; what does not stop in time is killed, which loses nothing."""
         children = [worker.child for worker in self.all if worker.child is not None]
@@ -112,7 +119,7 @@ class Workers:
             self._household.forget(child)
 
     def _start(self, worker: WorkerProcess) -> None:
-        own = {"PLAUDIT_WORKER": worker.name, "PLAUDIT_WEB_PORT": str(worker.port)}
+        own = {"PLAUDIT_WORKER": worker.name, "PLAUDIT_WEB_PORT": str(worker.port), **self.addresses()}
         worker.child = self._household.start(worker.name, self._command(worker.stage), env={**self._environment, **own})
         worker.started = time.monotonic()
         worker.again_at = None

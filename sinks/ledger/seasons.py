@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import psycopg
 from psycopg.rows import class_row
@@ -12,6 +12,10 @@ from pipeline.errors import UserError
 from sinks.ledger.connection import connect, in_our_words
 from sinks.ledger.roles import may_become
 from sinks.ledger.schema import SINK_ROLE
+
+
+class SeasonClosed(UserError):
+    """A season that was to be closed is closed."""
 
 
 class Line(NamedTuple):
@@ -67,19 +71,40 @@ def standing_hash(tenant: str, season: str, standing: Standing) -> bytes:
 
 
 def freeze(database: str, tenant: str, season: str, standings: Iterable[Standing], closed_at: datetime) -> None:
-    """Write the final standings of a season, all or none.
+    """Write the final standings of a season, all or none. Of several who do it at once, one does it.
 
     Raises:
-        UserError: the season has been closed before, or the database can't be written.
+        SeasonClosed: the season has been closed before.
+        UserError: the database can't be written.
     """
     with in_our_words(), connect(database) as connection:
         if may_become(connection, SINK_ROLE):
             connection.execute(f"SET ROLE {SINK_ROLE}")
-        try:
-            for standing in standings:
-                _write(connection, tenant, season, standing, closed_at)
-        except psycopg.errors.UniqueViolation:
-            raise UserError(f"season {season!r} of tenant {tenant!r} is closed: its standing is final") from None
+        # Whoever is second waits here, and then sees what the first has written, whichever boards that were.
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"season {tenant} {season}",))
+        if _is_closed(connection, tenant, season):
+            refuse_closed(tenant, season)
+        for standing in standings:
+            _write(connection, tenant, season, standing, closed_at)
+
+
+def is_closed(database: str, tenant: str, season: str) -> bool:
+    """Return whether a season is closed.
+
+    Raises:
+        UserError: the database can't be read.
+    """
+    with in_our_words(), connect(database) as connection:
+        return _is_closed(connection, tenant, season)
+
+
+def refuse_closed(tenant: str, season: str) -> NoReturn:
+    """Refuse to close a season again.
+
+    Raises:
+        SeasonClosed: always.
+    """
+    raise SeasonClosed(f"season {season!r} of tenant {tenant!r} is closed: its standing is final")
 
 
 def closings(database: str, tenant: str, season: str) -> list[Closing]:
@@ -97,6 +122,11 @@ def lines_of(database: str, tenant: str, season: str, board: str, split: str, li
     """Return the first lines of a frozen standing."""
     with in_our_words(), connect(database) as connection:
         return _lines(connection, tenant, season, board, split, limit)
+
+
+def _is_closed(connection: psycopg.Connection, tenant: str, season: str) -> bool:
+    query = "SELECT EXISTS (SELECT FROM plaudit.season_closings WHERE tenant = %s AND season = %s)"
+    return connection.execute(query, (tenant, season)).fetchone() == (True,)
 
 
 def _write(connection: psycopg.Connection, tenant: str, season: str, standing: Standing, closed_at: datetime) -> None:

@@ -1,62 +1,13 @@
 """The game from end to end: commands are answered, and what they undo is undone in the ledger and on the boards."""
 
-import asyncio
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pipeline.recordbatch.model import Output
-from pipeline.recordbatch.producer import BatchProducer
-from pipeline.topology import EVENTS_RAW, topic_name
-from tests.end_to_end.deployment import PARTITIONS, Deployment
-
-TENANT = "game"
-ECONOMY = """
-economy: game
-currencies: {coins: {spendable: true}}
-rules: [{id: order, on: order.paid, award: {coins: {field: data.cents}}}]
-streaks: [{id: weekly, on: order.paid, every: week, milestones: {2: {coins: 1000}}}]
-badges: [{id: buyer, count: {on: order.paid}, at: 3, award: {coins: 500}}]
-seasons:
-  - {id: early, from: 2026-03-01T00:00:00Z, until: 2026-03-15T00:00:00Z}
-  - {id: endless, from: 2026-04-01T00:00:00Z, until: 2999-01-01T00:00:00Z}
-leaderboards: [{id: earned, currency: coins, window: all}, {id: season, currency: coins, window: season}]
-rewards: [{id: mug, cost: {coins: 100}, stock: 5, per_actor: 1}]
-"""
-
-
-def order(name: str, day: str, cents: int, actor: str = "ada") -> dict[str, Any]:
-    """Return a paid order."""
-    return happened(name, "order.paid", day, actor, {"cents": cents})
-
-
-def happened(name: str, kind: str, day: str, actor: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Return an event as a producer sends it."""
-    return {
-        "specversion": "1.0",
-        "id": name,
-        "source": "shop",
-        "type": kind,
-        "subject": actor,
-        "tenant": TENANT,
-        "time": f"{day}T12:00:00Z",
-        "data": data,
-    }
-
-
-def send(deployment: Deployment, *events: dict[str, Any]) -> None:
-    """Append events to one partition of `events.raw`, so that they keep their order."""
-
-    async def append() -> None:
-        producer = BatchProducer(deployment.environment["PLAUDIT_BROKER"], client_id="test")
-        await producer.start()
-        topic = topic_name(deployment.prefix, EVENTS_RAW)
-        await producer.append(topic, PARTITIONS - 1, [Output(None, json.dumps(each).encode()) for each in events])
-        await producer.stop()
-
-    asyncio.run(append())
+from pipeline.topology import LEDGER
+from tests.end_to_end.deployment import Deployment
+from tests.end_to_end.game import ECONOMY, TENANT, happened, order, send
+from tests.wait import until_sync
 
 
 @pytest.mark.timeout(240)
@@ -121,4 +72,28 @@ def test_a_shared_stock_is_handed_out_to_its_last_piece(shop: Deployment, tmp_pa
         assert profile["balances"]["coins"] == points[actor]
         assert [each["status"] for each in profile["rewards"]] == (["active"] if points[actor] == 0 else [])
     shop.plaudit("ledger", "verify")
+    shop.assert_running()
+
+
+@pytest.mark.timeout(300)
+def test_a_season_that_is_over_is_closed_without_anybody_asking(shop: Deployment, tmp_path: Path) -> None:
+    """By workers of the ledger, two at once; everything that was sent before is in its standing."""
+    shop.stop(LEDGER.name)
+    economy = tmp_path / "game.yaml"
+    economy.write_text(ECONOMY)
+    shop.plaudit("economy", "publish", str(economy), "--wait")
+    send(shop, *(order(f"o-{number}", "2026-03-02", 10 + number, f"actor-{number}") for number in range(4)))
+
+    shop.environment["PLAUDIT_SEASON_GRACE_S"] = "1"
+    shop.start(LEDGER.name)
+    shop.start(LEDGER.name, second="-2")
+    until_sync(lambda: shop.attempt("season", "show", TENANT, "early").returncode == 0, 120, "the season is closed")
+
+    assert shop.json("season", "show", TENANT, "early", "--board", "season") == [
+        {"rank": 4 - number, "actor": f"actor-{number}", "score": 10 + number} for number in (3, 2, 1, 0)
+    ]
+    [closed] = shop.json("season", "show", TENANT, "early")
+    assert (closed["board"], closed["actors"], closed["holds"]) == ("season", 4, True)
+    assert "is not closed" in shop.plaudit("season", "show", TENANT, "endless", succeeds=False)
+    assert "is closed" in shop.plaudit("season", "close", TENANT, "early", succeeds=False)
     shop.assert_running()

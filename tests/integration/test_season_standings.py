@@ -1,11 +1,21 @@
 """Final standings of seasons in a real PostgreSQL: written once, and any change of them is noticed."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import psycopg
 import pytest
 
-from pipeline.errors import UserError
 from sinks.ledger.schema import SINK_ROLE
-from sinks.ledger.seasons import Line, Standing, closings, freeze, lines_of, standing_hash
+from sinks.ledger.seasons import (
+    Line,
+    SeasonClosed,
+    Standing,
+    closings,
+    freeze,
+    is_closed,
+    lines_of,
+    standing_hash,
+)
 from tests.builders import INSTANT, TENANT
 from tests.ledger import rows
 
@@ -37,12 +47,34 @@ def test_a_frozen_standing_is_read_as_it_was(database: str) -> None:
 
 def test_a_season_is_closed_once(database: str) -> None:
     """The second closing writes nothing, not even a board that the first one had not."""
+    assert not is_closed(database, TENANT, WINTER)
     freeze(database, TENANT, WINTER, STANDINGS[:1], INSTANT)
 
-    with pytest.raises(UserError, match="is closed"):
-        freeze(database, TENANT, WINTER, reversed(STANDINGS), INSTANT)
+    with pytest.raises(SeasonClosed, match="is closed"):
+        freeze(database, TENANT, WINTER, STANDINGS[2:], INSTANT)
 
-    assert len(closings(database, TENANT, WINTER)) == 1
+    assert is_closed(database, TENANT, WINTER)
+    assert not is_closed(database, TENANT, "summer")
+    assert [each.board for each in closings(database, TENANT, WINTER)] == ["xp"]
+
+
+def test_a_season_that_several_close_at_once_is_closed_by_one(database: str) -> None:
+    """Also when they saw different boards: the standing is that of a single one of them, all of it."""
+    seen = [[Standing(f"b-{number}", "", "first", LINES), STANDINGS[number % 3]] for number in range(6)]
+
+    with ThreadPoolExecutor(len(seen)) as workers:
+        tried = [workers.submit(freeze, database, TENANT, WINTER, each, INSTANT) for each in seen]
+
+    [winner] = [number for number, each in enumerate(tried) if each.exception() is None]
+    assert all(lost(each) for number, each in enumerate(tried) if number != winner)
+    found = closings(database, TENANT, WINTER)
+    assert {(each.board, each.split) for each in found} == {(each.board, each.split) for each in seen[winner]}
+    assert all(each.holds for each in found)
+
+
+def lost(attempt: Future[None]) -> bool:
+    """Return whether an attempt was told that the season is closed."""
+    return isinstance(attempt.exception(), SeasonClosed)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,19 @@ def test_workers_are_told_apart(household: Household) -> None:
     assert names == ["match-1", "match-2", "match-3"]
 
 
+def test_workers_are_told_where_the_others_are(household: Household) -> None:
+    """One stage's workers may ask another's."""
+    program = "import os; print('asks', os.environ['PLAUDIT_WEB_MATCH'], os.environ['PLAUDIT_WEB_LEDGER'], flush=True)"
+    both = workers(household, program, stages=("match", "ledger"), each=2)
+
+    both.start()
+
+    first, second, third, fourth = both.all
+    children = [worker.child for worker in both.all if worker.child is not None]
+    said = f"asks {first.url},{second.url} {third.url},{fourth.url}"
+    until_sync(lambda: all(said in child.tail() for child in children), 20, "each says where the others are")
+
+
 def test_a_worker_that_does_not_stop_is_killed(household: Household, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopping is bounded."""
     monkeypatch.setattr("pipeline.embedded.workers._STOP_S", 0.5)
