@@ -36,15 +36,9 @@ def reversal_answer(seq: int, asking: PostedTransaction, asked: ReversalAsked, c
     return _answer(REVERSAL_ANSWER, seq, asking, ReversalAnswer(_command(asking), asked, event, moved))
 
 
-def claim_of(seq: int, asking: PostedTransaction) -> str:
-    """Return what the claim of the command of that sequence is called: nothing else is called so."""
-    command = identity(asking.tenant, asking.event_source, asking.event_id)
-    return blake2b(command + seq.to_bytes(8, "big"), digest_size=16, person=b"plaudit-claim").hexdigest()
-
-
 def stock_answer(seq: int, asking: PostedTransaction, asked: StockAsked, *, granted: bool) -> Event:
     """Return the answer to the command of that sequence: whether it got a piece."""
-    data = StockAnswer(_command(asking), asked.reward, claim_of(seq, asking), granted)
+    data = StockAnswer(_command(asking), asked.reward, asked.claim, granted)
     return _answer(STOCK_ANSWER, seq, asking, data)
 
 

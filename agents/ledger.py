@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol, assert_never
 
-from agents.answers import answer_headers, claim_of, reversal_answer, stock_answer
+from agents.answers import answer_headers, reversal_answer, stock_answer
 from pipeline.clock import now
 from pipeline.errors import InvariantBroken, PoisonEvent, Reason
 from pipeline.events import (
@@ -132,8 +132,7 @@ class LedgerStage(StageCore):
             case ReversalAsked(source, name):
                 caused = await self._sink.caused_by(partition, tenant, actor, source, name)
                 answer = reversal_answer(seq, transaction, ask, caused)
-            case StockAsked(reward, stock):
-                claim = claim_of(seq, transaction)
+            case StockAsked(reward, stock, claim):
                 granted = await self._sink.claim_piece(partition, tenant, actor, reward, stock, claim)
                 answer = stock_answer(seq, transaction, ask, granted=granted)
             case StockReturned(reward, claim):

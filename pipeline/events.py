@@ -97,10 +97,11 @@ class ReversalAsked(msgspec.Struct, frozen=True, tag="reversal"):
 
 
 class StockAsked(msgspec.Struct, frozen=True, tag="stock"):
-    """Is one of so many pieces of this reward left for the command?"""
+    """Is one of so many pieces of this reward left? `claim` names the command that asks, and this time that it came."""
 
     reward: str
     stock: int
+    claim: str
 
 
 class StockReturned(msgspec.Struct, frozen=True, tag="stock_returned"):

@@ -6,8 +6,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-from pipeline.events import Event
+from pipeline.events import Event, actor_key, identity
 
+_CLAIM_BYTES: Final = 16
 _DIGEST_BYTES: Final = 12  # of what a profile remembers of a reversed event
 
 
@@ -25,6 +26,16 @@ def named(answer: Event, origin: Origin) -> Event:
     return msgspec.structs.replace(
         answer, id=origin.id, source=origin.source, type=origin.type, time=origin.time, data={}
     )
+
+
+def claim_of(command: Event, seq: int) -> str:
+    """Return what the claim of the command of that sequence is called: nothing else is called so.
+
+    Not even the same command when it comes again after its retention, or that of another actor in another partition.
+    """
+    name = actor_key(command.tenant, command.subject) + b"\0" + identity(command.tenant, command.source, command.id)
+    hashed = blake2b(name + seq.to_bytes(8, "big"), digest_size=_CLAIM_BYTES, person=b"plaudit-claim")
+    return hashed.hexdigest()
 
 
 def digest_of(source: str, name: str) -> bytes:

@@ -42,7 +42,7 @@ class Redemption(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A reward that an actor redeemed, by the command of that source and id.
 
     While it is pending its cost is reserved: taken from the profile's balances, not from the ledger's. `claim` is what
-    the ledger calls the piece of the stock, None for a reward without one. It is of no use from `expires_us` on.
+    the ledger knows it by, None for a reward without a stock. It is of no use from `expires_us` on.
     """
 
     reward: str

@@ -8,7 +8,7 @@ from pipeline.errors import PoisonEvent, Reason
 from pipeline.events import Event, StockAsked
 from rules.decision import Decision, Fact, Outcome, reward_account
 from rules.economy import Economy
-from rules.origins import Origin, digest_of, named
+from rules.origins import Origin, claim_of, digest_of, named
 from rules.profile import NO_GAME, Profile, Redemption
 from rules.redemptions import changed, find, released, undo, with_redemption
 from rules.refusal import Refusal, known_in
@@ -37,6 +37,7 @@ def redeem(work: Work, data: dict[str, Any], seq: int) -> Decision:
     if any(work.balances.get(currency, 0) < amount for currency, amount in reward.cost):
         raise Refusal("insufficient_balance")
     expires_us = None if reward.expires_us is None else work.at_us + reward.expires_us
+    claim = None if reward.stock is None else claim_of(work.event, seq)
     redemption = Redemption(
         reward=reward.id,
         source=work.event.source,
@@ -44,14 +45,15 @@ def redeem(work: Work, data: dict[str, Any], seq: int) -> Decision:
         at_us=work.at_us,
         cost=dict(reward.cost),
         expires_us=expires_us,
-        state="active" if reward.stock is None else "pending",
+        state="active" if claim is None else "pending",
+        claim=claim,
     )
     with_redemption(work, redemption)
-    if reward.stock is None:
+    if reward.stock is None or claim is None:
         _pay(work, redemption)
         return msgspec.structs.replace(work.applied(seq), outcome=Outcome("applied"))
     work.balances = {name: amount - redemption.cost.get(name, 0) for name, amount in work.balances.items()}
-    return msgspec.structs.replace(work.applied(seq), ask=StockAsked(reward.id, reward.stock))
+    return msgspec.structs.replace(work.applied(seq), ask=StockAsked(reward.id, reward.stock, claim))
 
 
 def settle(profile: Profile, answer: Event, economy: Economy, seq: int) -> Decision:
@@ -65,13 +67,14 @@ def settle(profile: Profile, answer: Event, economy: Economy, seq: int) -> Decis
     except msgspec.ValidationError as error:
         raise PoisonEvent(Reason.INVALID_RECORD, f"no answer about a stock: {error}") from error
     command = named(answer, said.command)
-    pending = find(profile.game or NO_GAME, said.command.source, said.command.id)
+    # By its claim: a command may have come again after its retention, and both wait.
+    pending = next((each for each in (profile.game or NO_GAME).redemptions if each.claim == said.claim), None)
     if pending is None or pending.state != "pending":
         return Decision(profile)  # it has been settled by an earlier answer
     work = Work(profile, command, economy)
     work.balances = {name: amount + pending.cost.get(name, 0) for name, amount in work.balances.items()}
     if said.granted:
-        settled = msgspec.structs.replace(pending, state="active", claim=said.claim)
+        settled = msgspec.structs.replace(pending, state="active")
         changed(work, pending, settled)
         _pay(work, settled)
         outcome = Outcome("applied")
