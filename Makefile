@@ -43,7 +43,7 @@ bench: $(INSTALLED) ## Measure against idiomatic Faust and a plain loop, on Apac
 bench-full: $(INSTALLED) ## Measure against all peers, with growth and flame graphs, for docs/performance.md: BENCH_ARGS=--help
 	$(BIN)/python -m bench full $(BENCH_ARGS)
 
-bench-stages: $(INSTALLED) ## Measure each stage alone: BENCH_ARGS="--events 400000 --against ../other-checkout"
+bench-stages: $(INSTALLED) ## Measure each stage alone: BENCH_ARGS="--events 400000 --against ../other-checkout" or "--economy game"
 	$(BIN)/python -m bench stages $(BENCH_ARGS)
 
 simulate: $(INSTALLED) ## Kill and confuse simulated deployments, SEEDS of them from FIRST on, or SEED alone with its trace

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from bench.workload import Expected, Workload
+from bench.workload import Workload
 from pipeline.partitioner import partitioner
 from pipeline.recordbatch.model import Output
 from pipeline.recordbatch.producer import BatchProducer
@@ -33,7 +33,7 @@ class Feed:
 
     def __init__(self, work: Workload, partitions: int) -> None:
         self.work = work
-        self.expected = Expected(work.bonuses)
+        self.expected = work.model()
         self.partition_of = partitioner(partitions)
         self._sent = work.sent()
         self._next = 0  # number of the next action that was not sent yet

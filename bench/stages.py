@@ -1,12 +1,14 @@
 """Each stage alone over the whole workload, then the ledger and the boards held against the model.
 
-With `--against FOLDER` another state of the product, such as a git worktree, is measured in turns with this one.
+With `--against FOLDER` another state of the product, such as a git worktree, is measured in turns with this one. With
+`--economy game` the same events play a whole game, in turns with the rules alone, so that its cost can be told.
 """
 
 import argparse
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -21,7 +23,7 @@ from bench.machine import machine
 from bench.measure import StageResult, watch
 from bench.product import SETTINGS, prepare
 from bench.stand import Stand
-from bench.workload import Expected, Workload
+from bench.workload import Workload
 from bench.yardstick import Yardstick
 from pipeline.metrics import STEPS
 from pipeline.topology import EVENTS_RAW, LEADERBOARDS, STAGES, topic_name
@@ -39,6 +41,9 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--actors", type=int, default=20_000, help="actors (default 20,000)")
     arguments.add_argument("--rules", type=int, default=30, help="rules of each economy (default 30)")
     arguments.add_argument("--seed", type=int, default=1, help="seed of the workload (default 1)")
+    arguments.add_argument(
+        "--economy", choices=("rules", "game"), default="rules", help="with streaks, badges, quests, … (default: rules)"
+    )
     arguments.add_argument("--rounds", type=int, default=1, help="in how many pieces the events come (default 1)")
     arguments.add_argument("--stages", nargs="+", metavar="STAGE", help="only these, and what comes before them")
     arguments.add_argument("--against", type=Path, metavar="FOLDER", help="measure another checkout in turns with this")
@@ -47,10 +52,11 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
 
 
 class Tree:
-    """One state of the product: its deployment and what its stages did, round by round."""
+    """One state of the product under one economy: its deployment, and what its stages did, round by round."""
 
-    def __init__(self, stand: Stand, name: str, root: Path) -> None:
+    def __init__(self, stand: Stand, name: str, root: Path, work: Workload) -> None:
         self.name = name
+        self.work = work
         self.prefix = f"{name}."
         self.database = stand.database()
         self.deployment = Deployment(
@@ -63,8 +69,9 @@ class Tree:
         )
         self.results: dict[str, list[StageResult]] = {stage.name: [] for stage in STAGES}
 
-    def wrong(self, expected: Expected) -> list[str]:
-        """Return in what the ledger and the boards differ from the model."""
+    def wrong(self) -> list[str]:
+        """Return in what the ledger and the boards differ from the model, the whole workload being done."""
+        expected = self.work.expected()
         url = start_again(self.deployment, LEADERBOARDS.name)
         self.deployment.plaudit("ledger", "verify")
         found = differences(expected, *arrived(self.database, url, expected))
@@ -75,40 +82,61 @@ class Tree:
 def run(arguments: argparse.Namespace) -> bool:
     """Measure and print; return whether every result equals the model's."""
     work = Workload(
-        events=arguments.events, actors=arguments.actors, tenants=4, rules=arguments.rules, seed=arguments.seed
+        events=arguments.events,
+        actors=arguments.actors,
+        tenants=4,
+        rules=arguments.rules,
+        seed=arguments.seed,
+        game=arguments.economy == "game",
     )
     wanted = arguments.stages or [stage.name for stage in STAGES]
     last = max(index for index, stage in enumerate(STAGES) if stage.name in wanted)
     chosen = [stage.name for stage in STAGES[: last + 1]]
     console.print(f"Starting the broker ({arguments.broker}) and PostgreSQL …")
-    sticks: list[Yardstick] = []
     with Stand(arguments.broker) as stand:
-        trees = [Tree(stand, "bench", ROOT)]
-        if arguments.against:
-            trees.append(Tree(stand, "against", arguments.against))
-        for tree in trees:
-            prepare(tree.deployment, work)
-        feed = Feed(work, PARTITIONS)
-        size = -(-int(work.events * 1.02) // arguments.rounds)
-        for _ in range(arguments.rounds):
-            piece = feed.take(size)
-            for tree in trees:
-                asyncio.run(burst(stand.broker, topic_name(tree.prefix, EVENTS_RAW), piece))
-            for stage in chosen:
-                for tree in trees:
-                    sticks.append(yardstick.measure())
-                    profile = arguments.profile if stage in wanted else None
-                    tree.results[stage].append(run_stage(tree.deployment, stage, profile))
-        sticks.append(yardstick.measure())
+        trees = planted(stand, work, arguments.against)
+        sticks = measure(stand, trees, arguments, chosen, wanted)
         print_table(work, trees, [stage for stage in chosen if stage in wanted], sticks)
         if last + 1 < len(STAGES):
             return True
-        wrong = [f"{tree.name}: {each}" for tree in trees for each in tree.wrong(feed.expected)]
+        wrong = [f"{tree.name}: {each}" for tree in trees for each in tree.wrong()]
     for line in wrong:
         console.print(f"[red]differs from the model:[/red] {line}")
     if not wrong:
         console.print("Every balance and every board equals the model's.")
     return not wrong
+
+
+def planted(stand: Stand, work: Workload, against: Path | None) -> list[Tree]:
+    """Return the trees that are measured in turns, their economies in force: this one, and what it is held against."""
+    trees = [Tree(stand, "game" if work.game else "bench", ROOT, work)]
+    if against:
+        trees.append(Tree(stand, "against", against, work))
+    elif work.game:
+        trees.append(Tree(stand, "rules", ROOT, replace(work, game=False)))
+    for tree in trees:
+        prepare(tree.deployment, tree.work)
+    return trees
+
+
+def measure(
+    stand: Stand, trees: list[Tree], arguments: argparse.Namespace, chosen: list[str], wanted: list[str]
+) -> list[Yardstick]:
+    """Let every tree do the workload, stage by stage and piece by piece; return what the host was worth meanwhile."""
+    sticks: list[Yardstick] = []
+    feed = Feed(trees[0].work, PARTITIONS)
+    size = -(-int(arguments.events * 1.02) // arguments.rounds)
+    for _ in range(arguments.rounds):
+        piece = feed.take(size)
+        for tree in trees:
+            asyncio.run(burst(stand.broker, topic_name(tree.prefix, EVENTS_RAW), piece))
+        for stage in chosen:
+            for tree in trees:
+                sticks.append(yardstick.measure())
+                profile = arguments.profile if stage in wanted else None
+                tree.results[stage].append(run_stage(tree.deployment, stage, profile))
+    sticks.append(yardstick.measure())
+    return sticks
 
 
 def record_flame_graph(file: Path, pid: int) -> None:
@@ -143,9 +171,9 @@ def start_again(deployment: Deployment, stage: str) -> str:
 
 def print_table(work: Workload, trees: list[Tree], stages: list[str], sticks: list[Yardstick]) -> None:
     """Print medians of the rounds, and the ratio of the trees where there are two."""
-    compared = len(trees) > 1
+    compared, played = len(trees) > 1, f"{work.rules} rules{' and a game' if work.game else ''}"
     table = Table(
-        title=f"{work.events:,} events, {work.actors:,} actors, {work.rules} rules, seed {work.seed}; {machine()}",
+        title=f"{work.events:,} events, {work.actors:,} actors, {played}, seed {work.seed}; {machine()}",
         caption=f"One worker of each stage, alone; median of {len(trees[0].results[stages[0]])} rounds. "
         "Records/s while every partition has records waiting; to the last: until all are done, though one partition "
         "holds more than the others. Steps: seconds, those of different partitions overlap. "
@@ -169,3 +197,18 @@ def print_table(work: Workload, trees: list[Tree], stages: list[str], sticks: li
             cells.append(f"{median(one.cpu_per_million / other.cpu_per_million for one, other in pairs):.2f}")
         table.add_row(*cells)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+    if compared:
+        print_pairs(trees, stages)
+
+
+def print_pairs(trees: list[Tree], stages: list[str]) -> None:
+    """Print what a record of each stage costs in the one tree and in the other."""
+    for stage in stages:
+        costs = [
+            sum(each.cpu_seconds for each in tree.results[stage]) / sum(each.records for each in tree.results[stage])
+            for tree in trees
+        ]
+        said = " against ".join(
+            f"{cost * 1e6:.1f} CPU µs ({tree.name})" for cost, tree in zip(costs, trees, strict=True)
+        )
+        console.print(f"{stage}: {said}, x {costs[0] / costs[1]:.2f}")

@@ -2,7 +2,7 @@
 
 Actors are Zipf-distributed, 1 % of the events are sent twice, there are 20 event types and 30 rules of which an event
 meets 1.2 on average, a third of them capped, one daily and one weekly leaderboard. Fewer rules come with fewer types,
-so that an event still meets as many; more are idle. The same seed gives the same events.
+so that an event still meets as many; more are idle. The same seed gives the same events, with the game or without.
 """
 
 import random
@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from bench import game
 from pipeline.events import actor_key, encode_json
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday, away from daylight-saving changes
@@ -57,7 +58,7 @@ class Action(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Workload:
-    """`events` distinct events of `actors` actors of `tenants` tenants over `days` days."""
+    """`events` distinct events of `actors` actors of `tenants` tenants over `days` days; `game`: not only rules."""
 
     events: int = 200_000
     actors: int = 20_000
@@ -65,6 +66,7 @@ class Workload:
     days: int = 10
     rules: int = 30
     seed: int = 1
+    game: bool = False
 
     @property
     def types(self) -> int:
@@ -110,7 +112,7 @@ class Workload:
                 {"id": "daily", "currency": "xp", "window": "day"},
                 {"id": "weekly", "currency": "xp", "window": "week", "tie": "shared"},
             ],
-        }
+        } | (game.DOCUMENT if self.game else {})
 
     def actions(self) -> Iterator[Action]:
         """Yield the distinct actions in the order of their time."""
@@ -143,9 +145,13 @@ class Workload:
         for late in sorted(again):
             yield from again[late]
 
+    def model(self) -> "Expected":
+        """Return the model that has not seen any action yet."""
+        return Expected(self.bonuses, game.GameModel() if self.game else None)
+
     def expected(self) -> "Expected":
         """Return what the product must arrive at."""
-        expected = Expected(self.bonuses)
+        expected = self.model()
         for action in self.actions():
             expected.add(action)
         return expected
@@ -157,12 +163,13 @@ class Expected:
     `balances` by (tenant, actor, currency), `boards`: scores by (tenant, board, window, actor), `transfers`: how many.
     """
 
-    def __init__(self, bonuses: int = TYPES_MAX // 2) -> None:
-        """Start with nothing, for a workload with that many bonus rules."""
+    def __init__(self, bonuses: int = TYPES_MAX // 2, played: game.GameModel | None = None) -> None:
+        """Start with nothing, for a workload with that many bonus rules, and a game that is `played` on top of them."""
         self.balances: Counter[tuple[str, str, str]] = Counter()
         self.boards: Counter[tuple[str, str, str, str]] = Counter()
         self.transfers = 0
         self._bonuses = bonuses
+        self._game = played
         self._times: Counter[tuple[str, str, int, str]] = Counter()
         self._given: Counter[tuple[str, str, int, str]] = Counter()
 
@@ -172,7 +179,13 @@ class Expected:
         date = action.time.date()
         day, week = str(date), str(date - timedelta(days=date.weekday()))
         before = self.transfers
-        for currency, amount in self._awards(who, action, day):
+        if self._game is None:
+            awards = self._awards(who, action, day)
+        elif self._game.refuses(who, date):
+            return 0
+        else:
+            awards = self._played(self._game, who, action, day)
+        for currency, amount in awards:
             if amount > 0:
                 self.transfers += 1
                 self.balances[(*who, currency)] += amount
@@ -181,17 +194,29 @@ class Expected:
                     self.boards[(action.tenant, "weekly", week, action.actor)] += amount
         return self.transfers - before
 
+    def _played(
+        self, played: game.GameModel, who: tuple[str, str], action: Action, day: str
+    ) -> Iterator[tuple[str, int]]:
+        yield from played.streak(who, action.time.date())
+        yield from self._awards(who, action, day)
+        yield from played.after(who, action.type, action.amount)
+        # What came before is in the balance by now.
+        yield from played.levels(who, self.balances[(*who, "xp")])
+
     def _awards(self, who: tuple[str, str], action: Action, day: str) -> Iterator[tuple[str, int]]:
         n = action.type
         key = (*who, n, day)
         if n % 2 == 0 and n < 10:
             self._times[key] += 1
         if self._times[key] <= CAP_PER_DAY:
-            yield "xp", 1 + n % 5
+            yield "xp", self._multiplied(who, 1 + n % 5)
         if n < self._bonuses and action.amount >= BONUS_FROM:
-            bonus = action.amount // 10
+            bonus = self._multiplied(who, action.amount // 10)
             if n % 2 == 1:
                 bonus = min(bonus, AMOUNT_CAP - self._given[key])
                 self._given[key] += bonus
             yield "xp", bonus
             yield "coins", 1
+
+    def _multiplied(self, who: tuple[str, str], amount: int) -> int:
+        return amount if self._game is None else self._game.multiplied(who, amount)

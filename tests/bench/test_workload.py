@@ -7,6 +7,9 @@ import pytest
 from bench.feed import Feed
 from bench.peers.economy import awards, compiled, week_of
 from bench.workload import Expected, Workload
+from pipeline.events import decode_event
+from tests.scenarios.runner import Play
+from tests.scenarios.runner import compiled as compiled_economy
 
 WORK = Workload(events=3_000, actors=50, days=10)
 
@@ -37,6 +40,36 @@ def test_the_peers_rules_and_the_model_agree(rules: int) -> None:
     expected = work.expected()
     assert balances == expected.balances
     assert boards == expected.boards
+
+
+def test_the_rules_and_the_model_of_the_game_agree() -> None:
+    """The product's own decisions about the same events; every part of the game has something to say."""
+    work = Workload(events=6_000, actors=40, tenants=1, days=10, game=True)
+    plays = {tenant: Play(compiled_economy(work.economy(tenant))) for tenant in work.tenant_names()}
+    told: Counter[str] = Counter()
+
+    for action in work.actions():
+        _, value = action.record()
+        decision = plays[action.tenant].apply(decode_event(value))
+        told.update(fact.type for fact in decision.facts)
+
+    expected = work.expected()
+    balances: Counter[tuple[str, str, str]] = Counter()
+    for tenant, play in plays.items():
+        for actor, profile in play.actors.items():
+            balances.update({(tenant, actor, currency): has for currency, has in profile.balances.items()})
+    assert balances == expected.balances
+    assert sum(len(play.ledger) for play in plays.values()) == expected.transfers
+    assert told.keys() > {"streak.updated", "badge.awarded", "quest.completed", "level.reached", "abuse.flagged"}
+
+
+def test_the_game_changes_no_event() -> None:
+    """So that what it costs can be told from what events cost."""
+    with_game = Workload(events=300, game=True)
+
+    assert list(with_game.sent()) == list(Workload(events=300).sent())
+    assert with_game.economy("tenant-0")["rules"] == Workload().economy("tenant-0")["rules"]
+    assert with_game.expected().balances != Workload(events=300).expected().balances
 
 
 @pytest.mark.parametrize("rules", [10, 30, 1_000])
