@@ -150,6 +150,19 @@ def test_events_differ_by_tenant_source_or_id(other: Event) -> None:
     assert sequences(effects) == [1, 2]
 
 
+@pytest.mark.parametrize(("partitions", "sequences_"), [(1, [[1], []]), (2, [[1], [2]])])
+def test_an_identity_is_known_in_its_partition_alone(partitions: int, sequences_: list[list[int]]) -> None:
+    """Under two actors it is a duplicate only if they share one: the partition is the actor's."""
+    workers = [Worker() for _ in range(partitions)]
+
+    found = [
+        sequences(workers[number % partitions].run(appended(number + 1, canonical=event(subject=actor))))
+        for number, actor in enumerate(("ada", "bob"))
+    ]
+
+    assert found == sequences_
+
+
 def test_an_event_goes_on_byte_for_byte_with_its_place() -> None:
     """Sequence, append time, identity and trace travel in headers."""
     source = appended(7, headers=(("traceparent", TRACE), ("plaudit-identity", b"acme\0s\0i"), ("other", b"x")))
