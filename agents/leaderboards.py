@@ -1,4 +1,7 @@
-"""The stage `leaderboards`: folds the scores of transactions into the table `boards` and its order in memory."""
+"""The stage `leaderboards`: folds the scores of transactions into the table `boards` and its order in memory.
+
+It tells of personal bests; of ranks, which follow from the shards of all workers, `web.rank_watch` tells.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -6,8 +9,18 @@ from typing import Annotated
 
 import msgspec
 
+from agents.personal_bests import personal_best
 from pipeline.errors import PoisonEvent, Reason
-from pipeline.events import SEQ_HEADER, Score, header, micros
+from pipeline.events import (
+    APPENDED_HEADER,
+    SEQ_HEADER,
+    TRACE_HEADER,
+    Score,
+    actor_key,
+    encode_json,
+    header,
+    micros,
+)
 from pipeline.recordbatch.model import Effects, Record, Run, StageCore, TableView
 from pipeline.topology import BOARDS, LEADERBOARDS
 from rules.periods import ALL
@@ -15,6 +28,7 @@ from sinks.dead_letters import dead_letter
 from tables.board_batch import BoardBatch, Contribution, Target
 from tables.board_shards import BoardName, BoardShard, BoardShards
 from tables.boards import board_key, is_board_key
+from tables.personal_bests import Beaten
 
 
 class ScoredTransaction(msgspec.Struct, frozen=True, gc=False):
@@ -26,6 +40,8 @@ class ScoredTransaction(msgspec.Struct, frozen=True, gc=False):
     scores: tuple[Score, ...] = ()
 
 
+# The headers that say where in the log something comes from.
+_PLACE = frozenset({SEQ_HEADER, APPENDED_HEADER, TRACE_HEADER})
 # A record that could be read: the record, its sequence, the tenant, the event's time in microseconds, what it brings.
 # A plain tuple, since one is made for every event.
 _Scored = tuple[Record, int, str, int, Sequence[Contribution]]
@@ -39,8 +55,9 @@ class LeaderboardsStage(StageCore):
     ignored there and counted as `window_expired`.
     """
 
-    def __init__(self, *, dead_letters: str, windows_kept: int, shards: BoardShards) -> None:
-        """Keep the order of the boards in `shards`; `dead_letters` is the full name of that topic."""
+    def __init__(self, *, facts: str, dead_letters: str, windows_kept: int, shards: BoardShards) -> None:
+        """Keep the order of the boards in `shards`; `facts` and `dead_letters` are the full names of those topics."""
+        self._facts = facts
         self._dead_letters = dead_letters
         self._windows_kept = windows_kept
         self._shards = shards
@@ -61,7 +78,7 @@ class LeaderboardsStage(StageCore):
         scored = list(self._readable(run, effects, targets))
         batch = BoardBatch(self._shards[run.partition], self._windows_kept, tables[BOARDS.name])
         # In the order of the log, so that a run's changelog records have one order, whoever computes it.
-        batch.read({key: None for *_, contributions in scored for key, _, _ in contributions})
+        batch.read({key: target for *_, contributions in scored for key, target, _ in contributions})
         outcomes: dict[str, int] = {}
         for record, seq, tenant, event_time, contributions in scored:
             try:
@@ -69,6 +86,8 @@ class LeaderboardsStage(StageCore):
                 outcomes[outcome] = outcomes.get(outcome, 0) + 1
             except PoisonEvent as poison:
                 self._refuse(effects, run, record, poison, tenant)
+            if batch.beaten:
+                self._tell(effects, record, event_time, batch.beaten)
         for outcome, number in outcomes.items():
             effects.count(outcome, number)
         batch.finish(effects)
@@ -88,6 +107,15 @@ class LeaderboardsStage(StageCore):
                 yield record, seq, tenant, micros(transaction.occurred_at), targets.contributions(transaction)
             except PoisonEvent as poison:
                 self._refuse(effects, run, record, poison, tenant)
+
+    def _tell(self, effects: Effects, record: Record, event_time: int, beaten: list[Beaten]) -> None:
+        """Tell of the personal bests that an event has beaten, under its own place in the log."""
+        headers = tuple(pair for pair in record.headers if pair[0] in _PLACE)
+        trace = header(headers, TRACE_HEADER)
+        for each in beaten:
+            fact = personal_best(each, event_time, None if trace is None else trace.decode(errors="replace"))
+            effects.emit(self._facts, actor_key(fact.tenant, fact.subject), encode_json(fact), headers)
+        beaten.clear()
 
     def _refuse(self, effects: Effects, run: Run, record: Record, poison: PoisonEvent, tenant: str | None) -> None:
         dead_letter(effects, self._dead_letters, run, record, LEADERBOARDS.name, poison.reason, poison.message, tenant)
@@ -117,7 +145,7 @@ class Targets:
 
     def __init__(self) -> None:
         """Know none yet."""
-        self._known: dict[tuple[str, str, str, str | None], Target] = {}
+        self._known: dict[tuple[str, str, str, str | None, bool], Target] = {}
 
     def contributions(self, transaction: ScoredTransaction) -> Sequence[Contribution]:
         """Return what a transaction brings, one entry for each row, so that its sequence marks all of it as done.
@@ -130,10 +158,10 @@ class Targets:
             raise PoisonEvent(Reason.INVALID_RECORD, "the actor's name contains a null character")
         tenant, brought = transaction.tenant, []
         for score in transaction.scores:
-            name = (tenant, score.board, score.window, score.split)
+            name = (tenant, score.board, score.window, score.split, score.personal_best)
             target = self._known.get(name)
             if target is None:
-                target = self._known[name] = _target(*name)
+                target = self._known[name] = _target(tenant, score)
             brought.append((target.prefix + actor, target, score.points))
         return brought if len(brought) < 2 else _merged(brought)
 
@@ -145,11 +173,12 @@ def _merged(brought: Sequence[Contribution]) -> Sequence[Contribution]:
     return tuple(rows.values())
 
 
-def _target(tenant: str, board: str, window: str, split: str | None) -> Target:
-    prefix = board_key(tenant, board, window, split, "")
+def _target(tenant: str, score: Score) -> Target:
+    board, window = score.board, score.window
+    prefix = board_key(tenant, board, window, score.split, "")
     if not is_board_key(prefix) or not _is_window(window):
         raise PoisonEvent(Reason.INVALID_RECORD, f"a score of board {board!r} has an impossible key")
-    return Target(prefix, BoardName(tenant, board), window)
+    return Target(prefix, BoardName(tenant, board), window, score.personal_best and window != ALL)
 
 
 def _is_window(window: str) -> bool:

@@ -148,7 +148,10 @@ def _ledger(settings: Settings) -> _Part:
 def _leaderboards(settings: Settings) -> _Part:
     shards = BoardShards()
     core = LeaderboardsStage(
-        dead_letters=topic_name(settings.topic_prefix, DEAD_LETTERS), windows_kept=settings.windows_kept, shards=shards
+        facts=topic_name(settings.topic_prefix, FACTS),
+        dead_letters=topic_name(settings.topic_prefix, DEAD_LETTERS),
+        windows_kept=settings.windows_kept,
+        shards=shards,
     )
     facts = FactsTopic(settings.broker, topic_name(settings.topic_prefix, FACTS))
     return _Part(core, _follower(settings), shards, facts)

@@ -81,12 +81,16 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an event adds to one leaderboard: `window` is the first day of the window (`2026-11-16`) or `all`."""
+    """What an event adds to one leaderboard: `window` is the first day of the window (`2026-11-16`) or `all`.
+
+    With `personal_best` it is told when the actor's score in this window beats those in all others.
+    """
 
     board: str
     window: str
     points: int
     split: str | None = None
+    personal_best: bool = False
 
 
 class ReversalAsked(msgspec.Struct, frozen=True, tag="reversal"):

@@ -31,4 +31,5 @@ def _board(board: board_schema.Leaderboard, seasons: tuple[Season, ...]) -> Boar
         on=() if count is None else count.on,
         when=None if count is None or count.when is None else compile_condition(count.when),
         seasons=seasons if board.window == "season" else (),
+        personal_best=board.personal_best,
     )

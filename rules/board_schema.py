@@ -32,11 +32,16 @@ class Leaderboard(Model):
     window: Annotated[Literal["day", "week", "month", "season", "all"], AfterValidator(_with_seasons)]
     tie: Literal["first", "shared"] = "first"
     split: Annotated[FieldPath, AfterValidator(_split_field)] | None = None
+    personal_best: bool = False
 
     @model_validator(mode="after")
     def _one_measure(self) -> "Leaderboard":
         if (self.currency is None) == (self.count is None):
             raise mistake("leaderboard", "a leaderboard has either a currency or a count", "currency: xp")
+        if self.personal_best and self.window == "all":
+            raise mistake(
+                "window", "a board for all time has no second window to beat", "day, week, month or season", at="window"
+            )
         return self
 
 

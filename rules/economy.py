@@ -64,7 +64,7 @@ class Board:
     """A leaderboard of what is earned in `currency`, or if that is None of how many events of types `on` came.
 
     `split` reads the value whose board an event counts for; None as a result: no board at all. `seasons` are those that
-    a board by season counts in.
+    a board by season counts in. With `personal_best` it is told when actors beat their scores in other windows.
     """
 
     id: str
@@ -75,6 +75,7 @@ class Board:
     on: tuple[str, ...] = ()
     when: Check | None = None
     seasons: tuple[Season, ...] = ()
+    personal_best: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,11 +77,13 @@ def scores_of(
         else:
             window = window_of_day(board.window, day)
         if board.split is None:
-            scores.append(Score(board=board.id, window=window, points=earned))
+            scores.append(Score(board=board.id, window=window, points=earned, personal_best=board.personal_best))
             if league is not None:
                 scores.append(Score(board=board.id, window=window, points=earned, split=league))
         elif (split := board.split(context)) is not None:
-            scores.append(Score(board=board.id, window=window, points=earned, split=split))
+            scores.append(
+                Score(board=board.id, window=window, points=earned, split=split, personal_best=board.personal_best)
+            )
     return tuple(scores)
 
 

@@ -1,6 +1,6 @@
 """One batch of contributions to leaderboards: rows read once, folded, written once; the order in memory follows."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,6 +19,8 @@ from tables.boards import (
     window_prefix,
 )
 from tables.order_index import place_of
+from tables.other_windows import OtherWindows, other_prefixes
+from tables.personal_bests import Beaten, begin, challenge
 
 # Rows of expired windows that one batch deletes, so that the end of a window in which a million actors scored does not
 # hold up a batch. They are out of sight from the moment at which the window expires.
@@ -27,11 +29,15 @@ DELETIONS_MAX = 2_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """A window (and split) of a board that scores are for; `prefix` and an actor's name make the key of a row."""
+    """A window (and split) of a board that scores are for; `prefix` and an actor's name make the key of a row.
+
+    `bests`: whether personal bests are told of, which a window without others has none of.
+    """
 
     prefix: bytes
     name: BoardName
     window: str
+    bests: bool = False
 
 
 # What one event adds to one row: its key, the window it belongs to, points. A plain tuple, since there are so many.
@@ -54,16 +60,28 @@ class BoardBatch:
         self._emptied = 0
         self._seq = -1
         self._moves: dict[bytes, Move] = {}
+        self._elsewhere = OtherWindows(view)
+        self._prefixes: dict[Target, list[bytes]] = {}
+        # Personal bests that the events added so far have beaten, for the caller to take.
+        self.beaten: list[Beaten] = []
 
-    def read(self, keys: Collection[bytes]) -> None:
-        """Read the rows that the batch will touch."""
-        wanted = list(keys)
+    def read(self, rows: Mapping[bytes, Target]) -> None:
+        """Read the rows that the batch will touch, and of actors without one the latest in another window."""
+        wanted = list(rows)
         payloads = self._view.get_many(wanted)
         self._before = {
             key: None if payload is None else decode_standing(payload)
             for key, payload in zip(wanted, payloads, strict=True)
         }
         self._now = dict(self._before)
+        self._elsewhere.read_latest(
+            [
+                (self._others(target), key[len(target.prefix) :])
+                for key, target in rows.items()
+                if target.bests and self._before[key] is None
+            ],
+            self._now,
+        )
 
     def add(self, contributions: Sequence[Contribution], event_time: int, seq: int) -> str:
         """Fold all of an event's contributions, or none. Return what became of it, for the counts.
@@ -81,7 +99,7 @@ class BoardBatch:
         expired = False
         for key, target, folded in changed:
             if target in self._open or self._admits(target, seq):
-                now[key] = folded
+                now[key] = self._challenged(key, target, folded) if target.bests and folded is not None else folded
             else:
                 expired = True
         if expired:
@@ -115,6 +133,32 @@ class BoardBatch:
         for name, expiry in self._expiries.items():
             shard.expire(name, expiry.through)
 
+    def _challenged(self, key: bytes, target: Target, standing: Standing) -> Standing:
+        """Return a standing with what it has to beat, and tell, in `beaten`, if it has."""
+        prefixes, actor = self._others(target), key[len(target.prefix) :]
+        if self._now[key] is None:
+            standing = begin(standing, self._elsewhere.latest(prefixes, actor, self._now))
+        if standing.to_beat is None or standing.score <= standing.to_beat:
+            return standing
+        challenged, previous = challenge(standing, self._elsewhere.all(prefixes, actor, self._now))
+        if previous is not None:
+            self.beaten.append(Beaten(split_board_key(key), standing.score, previous))
+        return challenged
+
+    def _others(self, target: Target) -> Sequence[bytes]:
+        """Return what the keys of rows in the board's other windows begin with."""
+        prefixes = self._prefixes.get(target)
+        if prefixes is None:
+            prefixes = self._prefixes[target] = other_prefixes(target.prefix, self._dated_windows(target.name))
+        return prefixes
+
+    def _dated_windows(self, name: BoardName) -> set[str]:
+        """Return the windows of a board that are kept, as far as the batch has come."""
+        windows = self._windows.get(name)
+        if windows is None:
+            windows = self._windows[name] = self._shard.dated_windows(name)
+        return windows
+
     def _admits(self, target: Target, seq: int) -> bool:
         """Return whether a window counts. One that is new may make the oldest expire, which may be itself."""
         name, window = target.name, target.window
@@ -124,13 +168,13 @@ class BoardBatch:
         return True
 
     def _keeps(self, name: BoardName, window: str, seq: int) -> bool:
-        windows = self._windows.get(name)
-        if windows is None:
-            windows = self._windows[name] = self._shard.dated_windows(name)
+        windows = self._dated_windows(name)
         expiry = self._expiries.get(name)
         if window <= (self._shard.expired_through(name) if expiry is None else expiry.through):
             return False
-        windows.add(window)
+        if window not in windows:
+            windows.add(window)
+            self._prefixes.clear()
         while len(windows) > self._windows_max:
             oldest = min(windows)
             windows.remove(oldest)

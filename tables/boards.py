@@ -14,6 +14,9 @@ from pipeline.errors import PoisonEvent, Reason
 SCORE_MAX = 2**63 - 1
 SCORE_MIN = -(2**63)
 
+# The `source` of every fact about boards: with its id it makes a fact the same fact.
+FACTS_SOURCE = "plaudit/leaderboards"
+
 _PARTS = 5
 
 
@@ -33,12 +36,16 @@ class Standing(msgspec.Struct, frozen=True, array_like=True):
     `reached` is the latest event time (microseconds since the epoch) among the events that make up the score: when it
     was complete. It does not depend on the order in which the events arrived: a late event adds its points, but nobody
     had that score before its last part. `seq` is the last sequence that was folded in.
+
+    `to_beat` is the score above which the actor's personal best is told (`tables.personal_bests`); None: there is
+    nothing to tell in this window, or nothing any more.
     """
 
     version: Literal[1]
     score: int
     reached: int
     seq: int
+    to_beat: int | None = None
 
 
 class Expiry(msgspec.Struct, frozen=True, array_like=True):
@@ -90,9 +97,9 @@ def fold(standing: Standing | None, points: int, event_time: int, seq: int) -> S
     """
     if points == 0 or (standing is not None and seq <= standing.seq):
         return standing
-    score, reached = points, event_time
+    score, reached, to_beat = points, event_time, None
     if standing is not None:
-        score, reached = standing.score + points, max(standing.reached, event_time)
+        score, reached, to_beat = standing.score + points, max(standing.reached, event_time), standing.to_beat
     if not SCORE_MIN <= score <= SCORE_MAX:
         raise PoisonEvent(Reason.AMOUNT_OUT_OF_RANGE, "the actor's score would leave the range of 64 bits")
-    return Standing(1, score, reached, seq)
+    return Standing(1, score, reached, seq, to_beat)

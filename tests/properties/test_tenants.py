@@ -99,7 +99,7 @@ def result(events: Sequence[Sent]) -> Result:
     postings = LEDGER.process(Run("transactions", 0, records), {}).postings
     rows = Rows(0, INSTANT, GENESIS)
     rows.add(postings)
-    ranking = LeaderboardsStage(dead_letters="dead", windows_kept=2, shards=BoardShards())
+    ranking = LeaderboardsStage(facts="facts", dead_letters="dead", windows_kept=2, shards=BoardShards())
     ranking.partition_opened(0, {BOARDS.name: boards})
     step(ranking, records, {BOARDS.name: boards})
     totals = {key: (rows.debits.get(key, 0), rows.credits.get(key, 0)) for key in rows.debits | rows.credits}

@@ -3,7 +3,8 @@
 A scenario file has an `economy` (the sections of a document; `economy`, the tenant, and currencies may be left out)
 and `scenarios`. Of an event, `transfers` lists all that it posts (none, if left out), `facts` all facts but
 `points.awarded` (not looked at, if left out), each with the fields that matter; `outcome` is a command's status, with
-the reason after it; `scores` is what boards get, by their ids, and `windows` in which windows. `times` and `apart`
+the reason after it; `scores` is what boards get, by their ids, and `windows` in which windows; `bests` are the personal
+bests that it makes (not looked at, if left out), written `week 2026-11-16: 12 > 10`. `times` and `apart`
 repeat an event: its transfers and facts are those of all repetitions. A row `publish` puts other sections into force.
 A transfer from `issued` to the actor is written `+10 xp award merged`, any other
 `issued > actor:ada 10 xp award merged`. A profile is held against at the time of the latest event.
@@ -16,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agents.answers import reversal_answer, stock_answer
+from agents.leaderboards import LeaderboardsStage
 from pipeline.events import Event, ReversalAsked, StockAsked, StockReturned, decode_event, encode_json, micros
 from rules.compiler import compile_economy
 from rules.decision import Decision, Posting
@@ -27,7 +29,9 @@ from rules.profile_view import show_profile
 from sinks.ledger.asked import Caused
 from sinks.ledger.posting import PostedTransaction
 from tables import profiles
+from tables.board_shards import BoardShards
 from tests import builders
+from tests.memory import MemoryTable, sequenced, step
 
 _CURRENCIES = {"xp": {}, "coins": {"spendable": True}}
 _APART = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -40,6 +44,26 @@ def compiled(sections: Mapping[str, Any]) -> Economy:
     return compile_economy(document, revision=1, effective_ms=0)
 
 
+class Boards:
+    """The leaderboards of a scenario, with four closed windows kept."""
+
+    def __init__(self) -> None:
+        shards = BoardShards()
+        self._stage = LeaderboardsStage(facts="facts", dead_letters="dead-letters", windows_kept=4, shards=shards)
+        self._table = MemoryTable()
+        self._stage.partition_opened(0, {"boards": self._table})
+
+    def bests(self, event: Event, decision: Decision, seq: int) -> list[str]:
+        """Add what an event scores; return the personal bests that are told, as scenarios write them."""
+        scored = builders.transaction(
+            actor=event.subject, occurred_at=event.time, transfers=(), scores=tuple(decision.scores)
+        )
+        effects = step(self._stage, [sequenced(encode_json(scored), seq)], {"boards": self._table})
+        facts = [decode_event(output.value or b"") for output in effects.outputs.get(("facts", 0), ())]
+        assert all(fact.subject == event.subject and fact.time == event.time for fact in facts)
+        return ["{board} {window}: {score} > {previous}".format(**fact.data) for fact in facts]
+
+
 @dataclass
 class Play:
     """The actors of a scenario, and how far the log has come."""
@@ -49,6 +73,8 @@ class Play:
     ledger: list[tuple[Event, Posting]] = field(default_factory=list)
     taken: Counter[str] = field(default_factory=Counter)
     log: list[Event] = field(default_factory=list)
+    boards: Boards = field(default_factory=Boards)
+    bests: list[str] = field(default_factory=list)
     seq: int = 0
     now: datetime = builders.INSTANT
 
@@ -58,6 +84,8 @@ class Play:
         decision = apply(before, event, self.economy, self.seq)
         self.log.append(event)
         self.actors[event.subject] = profiles.decode(profiles.encode(decision.profile))
+        if decision.scores:
+            self.bests += self.boards.bests(event, decision, self.seq)
         self.seq += 1
         self.now = max(self.now, event.time)
         self.ledger += [(decision.event or event, each) for each in decision.postings]
@@ -107,7 +135,10 @@ def play(scenario: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
             played.economy = compiled(dict(shared) | scenario.get("economy", {}) | row["publish"])
             continue
         decisions = [played.apply(event) for event in events(row, number)]
-        hold_row(decisions, row, f"event {number}: {row['type']} at {row['at']}")
+        where = f"event {number}: {row['type']} at {row['at']}"
+        hold_row(decisions, row, where)
+        bests, played.bests = played.bests, []
+        assert bests == row.get("bests", bests), where
         if "profile" in row:
             held(played.shown(row.get("actor", builders.ACTOR)), row["profile"], f"the profile after event {number}")
     if "now" in scenario:

@@ -27,6 +27,7 @@ from pipeline.topology import (
     ECONOMIES,
     EVENTS,
     EVENTS_UNIQUE,
+    FACTS,
     LEADERBOARDS,
     LEDGER,
     MATCH,
@@ -122,7 +123,8 @@ class Host:
             sink = ParallelSink("", connect=lambda _: self.outside.database.connect(self.process))
             return LedgerStage(events=EVENTS.name, dead_letters=letters, sink=sink, clock=self._now), []
         assert stage is LEADERBOARDS
-        return LeaderboardsStage(dead_letters=letters, windows_kept=WINDOWS_KEPT, shards=self.shards), []
+        core = LeaderboardsStage(facts=FACTS.name, dead_letters=letters, windows_kept=WINDOWS_KEPT, shards=self.shards)
+        return core, []
 
     def _follower(self) -> EconomyFollower:
         skew_ms = self.process.chance.randint(-300, 300)

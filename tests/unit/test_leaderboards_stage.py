@@ -16,6 +16,7 @@ from tests.builders import INSTANT, score, transaction
 from tests.memory import MemoryRecord, MemoryTable, sequenced, step
 
 DEAD_LETTERS = "t.dead-letters"
+FACTS = "t.facts"
 WEEKLY = BoardName("acme", "weekly")
 FIRST_DAY = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -26,7 +27,9 @@ class Worker:
     def __init__(self, table: MemoryTable | None = None, windows_kept: int = 2) -> None:
         self.shards = BoardShards()
         self.table = table or MemoryTable()
-        self.stage = LeaderboardsStage(dead_letters=DEAD_LETTERS, windows_kept=windows_kept, shards=self.shards)
+        self.stage = LeaderboardsStage(
+            facts=FACTS, dead_letters=DEAD_LETTERS, windows_kept=windows_kept, shards=self.shards
+        )
         self.stage.partition_opened(0, {"boards": self.table})
 
     def run(self, *records: MemoryRecord) -> dict[str, int]:
