@@ -2,15 +2,16 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.events import Event
+from pipeline.events import COMMAND_PREFIX, Event, Score
 from rules.decision import Decision
 from rules.document import parse_document
 from rules.evaluate import apply
@@ -19,7 +20,8 @@ from tests import builders
 from tests.scenarios.runner import Play, compiled
 
 STOCK = 3
-ECONOMY = {
+FLOOD = 3
+ECONOMY: dict[str, Any] = {
     "economy": builders.TENANT,
     "timezone": "Europe/Berlin",
     "currencies": {"xp": {}, "coins": {"spendable": True}},
@@ -31,8 +33,33 @@ ECONOMY = {
             "limit": {"times": 4, "per": "day"},
         },
         {"id": "more", "on": "a.x", "award": {"xp": 7}, "limit": {"amount": 20, "of": "xp", "per": "week"}},
+        {"id": "often", "on": ["b", "a.y"], "award": {"coins": 1}, "limit": {"times": 1, "per": "hour"}},
+        {"id": "slow", "on": "c", "award": {"xp": 4, "coins": 1}, "cooldown": "5h", "multipliers": False},
+        {
+            "id": "known",
+            "on": "*",
+            "when": {
+                "all": [
+                    {"field": "actor.tier", "op": "eq", "value": "vip"},
+                    {"field": "profile.level", "op": "gte", "value": 2},
+                    {"not": {"field": "profile.badges", "op": "contains", "value": "some"}},
+                ]
+            },
+            "award": {"xp": 1},
+        },
     ],
-    "multipliers": [{"id": "m", "currency": "xp", "streak": "daily", "steps": {"2": 1.5, "4": 2}}],
+    "multipliers": [
+        {"id": "m", "currency": "xp", "streak": "daily", "steps": {"2": 1.5, "4": 2}},
+        {"id": "vip", "factor": 1.25, "when": {"field": "actor.tier", "op": "eq", "value": "vip"}},
+        {
+            "id": "now",
+            "currency": "coins",
+            "factor": 3,
+            "from": "2026-11-15T00:00:00Z",
+            "until": "2026-11-17T00:00:00Z",
+        },
+    ],
+    "stacking": "add",
     "levels": {"currency": "xp", "thresholds": [0, 20, 60, 150], "award": {"coins": 3}},
     "streaks": [
         {
@@ -42,12 +69,15 @@ ECONOMY = {
             "grace": 1,
             "freezes": {"times": 2, "per": "month"},
             "milestones": {"2": {"coins": 1}, "3": {"xp": 5}, "5": {"xp": 9}},
-        }
+        },
+        {"id": "weekly", "on": "*", "every": "week", "milestones": {"2": {"coins": 6}}},
     ],
     "badges": [
         {"id": "count", "count": {"on": "a.*"}, "tiers": {"bronze": 2, "gold": 5}, "award": {"xp": 3}},
         {"id": "sum", "sum": {"on": "*", "field": "data.n"}, "at": 10, "repeatable": True, "award": {"coins": 1}},
         {"id": "both", "all": [{"level": 2}, {"streak": {"id": "daily", "length": 2}}], "award": {"coins": 4}},
+        {"id": "some", "any": [{"level": 3}, {"count": {"on": "c"}, "at": 3}], "secret": True},
+        {"id": "rich", "balance": {"coins": 20}, "category": "wealth", "award": {"xp": 2}},
     ],
     "quests": [
         {"id": "auto", "tasks": [{"id": "x", "on": "a.x", "times": 3}, {"id": "b", "on": "b"}], "award": {"xp": 30}},
@@ -57,6 +87,13 @@ ECONOMY = {
             "tasks": [{"id": "y", "on": "a.y"}],
             "award": {"coins": 8, "badge": "both"},
         },
+        {
+            "id": "dated",
+            "from": "2026-11-14T00:00:00Z",
+            "until": "2026-11-18T00:00:00Z",
+            "tasks": [{"id": "any", "on": "*", "times": 6}],
+            "award": {"xp": 3},
+        },
     ],
     "rewards": [
         {"id": "rare", "cost": {"coins": 5}, "stock": STOCK, "per_actor": 2, "expires_after": "3d"},
@@ -65,8 +102,17 @@ ECONOMY = {
     "leaderboards": [
         {"id": "xp", "currency": "xp", "window": "all"},
         {"id": "b", "count": {"on": "b"}, "window": "all"},
+        {"id": "season", "currency": "xp", "window": "season", "tie": "shared"},
+        {"id": "split", "currency": "xp", "window": "all", "split": "data.n"},
     ],
-    "abuse": [{"id": "flood", "on": "*", "times": 9, "per": "hour", "action": "refuse"}],
+    "seasons": [
+        {"id": "one", "from": "2026-11-12T00:00:00Z", "until": "2026-11-16T00:00:00Z"},
+        {"id": "two", "from": "2026-11-17T00:00:00Z", "until": "2026-11-20T00:00:00Z"},
+    ],
+    "abuse": [
+        {"id": "flood", "on": "*", "times": FLOOD, "per": "hour", "action": "refuse"},
+        {"id": "watched", "on": "c", "times": 2, "per": "day", "action": "flag"},
+    ],
 }
 COMMANDS: list[tuple[str, dict[str, Any]]] = [
     ("spend", {"currency": "coins", "amount": 3}),
@@ -81,6 +127,8 @@ COMMANDS: list[tuple[str, dict[str, Any]]] = [
     ("reward.redeem", {"reward": "plain"}),
     ("attributes.set", {"timezone": "Asia/Tokyo"}),
     ("attributes.set", {"timezone": "America/New_York"}),
+    ("attributes.set", {"tier": "vip", "league": "gold"}),
+    ("attributes.set", {"tier": "free", "league": "silver", "friends": ["ada", "bob"]}),
 ]
 ACTORS = ("ada", "bob", "cleo")
 
@@ -120,6 +168,29 @@ def played(events: Iterable[Event], economy: dict[str, Any] = ECONOMY) -> tuple[
     return play, [play.apply(event) for event in events]
 
 
+def test_the_histories_reach_every_feature() -> None:
+    """Properties of what never happens would be cheap."""
+    causes, told, refused = Counter[str](), Counter[str](), Counter[str]()
+    boards: set[tuple[str, bool]] = set()
+    for seed in range(40):
+        play, decisions = played(history(120, seed))
+        causes.update(posting.cause for _, posting in play.ledger)
+        told.update(
+            str(fact.data.get(name))
+            for each in decisions
+            for fact in each.facts
+            for name in ("badge", "quest", "abuse")
+        )
+        refused.update(each.outcome.reason or "applied" for each in decisions if each.outcome)
+        refused.update(why for each in decisions for _, why in each.skipped)
+        boards |= {(score.board, score.split is None) for each in decisions for score in each.scores}
+
+    assert causes.keys() >= {rule["id"] for rule in ECONOMY["rules"]} | {"daily", "weekly", "level:2", "level:3"}
+    assert told.keys() >= {each["id"] for part in ("badges", "quests", "abuse") for each in ECONOMY[part]}
+    assert refused.keys() >= {"applied", "out_of_stock", "insufficient_balance", "limit", "cooldown"}
+    assert boards == {(board, whole) for board in ("xp", "season", "b") for whole in (True, False)} | {("split", False)}
+
+
 @given(events=HISTORIES)
 def test_accounts_sum_to_zero_and_agree_with_the_profiles(events: list[Event]) -> None:
     """In every currency; no actor ever has less than nothing, and what is reserved is the only difference."""
@@ -139,7 +210,7 @@ def test_accounts_sum_to_zero_and_agree_with_the_profiles(events: list[Event]) -
 
 @given(events=HISTORIES)
 def test_no_state_breaks_a_declared_limit(events: list[Event]) -> None:
-    """Stock, number per actor, freezes, tiers, quests once; a limit per day of a rule, by the event's own day."""
+    """Stock, number per actor, freezes, tiers, quests once."""
     play, decisions = played(events)
 
     assert 0 <= play.taken["rare"] <= STOCK
@@ -164,6 +235,53 @@ def test_no_state_breaks_a_declared_limit(events: list[Event]) -> None:
         for p in play.actors.values()
     ]
     assert sum(standing) == play.taken["rare"]
+
+
+@given(events=HISTORIES)
+def test_no_rule_gives_more_than_it_may(events: list[Event]) -> None:
+    """In the day, week and hour of the event's time, in the zone that the actor was in when it was judged."""
+    play = Play(compiled(ECONOMY))
+    times, given_ = Counter[tuple[str, str, object]](), Counter[tuple[str, object]]()
+    latest: dict[str, datetime] = {}
+    for event in events:
+        zone = zone_of(play, event.subject)
+        decision = play.apply(event)
+        local = event.time.astimezone(zone)
+        awarded = {each.cause for each in decision.postings if each.kind == "award"}
+        assert not (awarded and any(fact.data.get("refused") for fact in decision.facts))
+        times.update((rule, event.subject, local.date()) for rule in awarded & {"work"})
+        times.update((rule, event.subject, event.time) for rule in awarded & {"often"})
+        for each in decision.postings:
+            if each.cause == "more":
+                given_[event.subject, local.isocalendar()[:2]] += each.amount
+        if "slow" in awarded:
+            before = latest.get(event.subject)
+            assert before is None or abs(event.time - before) >= timedelta(hours=5)
+            latest[event.subject] = max(event.time, before or event.time)
+
+    assert all(count <= {"work": 4, "often": 1}[rule] for (rule, _, _), count in times.items())
+    assert all(amount <= 20 for amount in given_.values())
+
+
+@given(events=HISTORIES)
+def test_no_more_events_count_in_an_hour_than_abuse_limits_let_through(events: list[Event]) -> None:
+    """What is refused gives nothing and moves no streak, no badge and no quest."""
+    play = Play(compiled(ECONOMY))
+    passed: Counter[tuple[str, datetime]] = Counter()
+    for event in events:
+        if event.type.startswith(COMMAND_PREFIX):
+            play.apply(event)
+            continue
+        before = play.actors.get(event.subject, EMPTY)
+        decision = play.apply(event)
+        if passed[event.subject, event.time] < FLOOD:
+            passed[event.subject, event.time] += 1
+            continue
+        after = decision.profile
+        assert (decision.postings, decision.scores, after.balances) == ((), (), before.balances)
+        assert before.game is not None
+        assert after.game is not None
+        assert (after.game.streaks, after.game.badges) == (before.game.streaks, before.game.badges)
 
 
 @given(events=HISTORIES, cut=st.integers(0, 120))
@@ -212,7 +330,7 @@ def test_leaderboards_have_what_was_earned(events: list[Event]) -> None:
     play, decisions = played(events)
     scores: Counter[str] = Counter()
     for event, decision in zip(events, decisions, strict=True):
-        scores.update({event.subject: sum(each.points for each in decision.scores if each.board == "xp")})
+        scores.update({event.subject: sum(each.points for each in whole(decision, "xp"))})
 
     earned: Counter[str] = Counter()
     for event, posting in play.ledger:
@@ -220,6 +338,29 @@ def test_leaderboards_have_what_was_earned(events: list[Event]) -> None:
             sign = 1 if posting.debit_account in {"issued", "adjusted"} else -1
             earned.update({event.subject: sign * posting.amount})
     assert {actor: score for actor, score in scores.items() if score} == {a: e for a, e in earned.items() if e}
+
+
+@given(events=HISTORIES)
+def test_seasons_splits_and_leagues_are_parts_of_the_whole(events: list[Event]) -> None:
+    """A season has what was earned by its events, less what was taken back of them; a league what its actors earned."""
+    play = Play(compiled(ECONOMY))
+    happened = {event.id: event.time for event in events}
+    for event in events:
+        league = play.actors.get(event.subject, EMPTY).attributes.get("league")
+        decision = play.apply(event)
+        at = happened[event.data["id"]] if event.type == "plaudit.reverse" else event.time
+        points = sum(each.points for each in whole(decision, "xp"))
+        in_season = [
+            window
+            for window, first, end in (("2026-11-12", 12, 16), ("2026-11-17", 17, 20))
+            if datetime(2026, 11, first, tzinfo=UTC) <= at < datetime(2026, 11, end, tzinfo=UTC)
+        ]
+        assert [(each.window, each.points) for each in whole(decision, "season")] == [
+            (window, points) for window in in_season if points
+        ]
+        if not event.type.startswith(COMMAND_PREFIX):
+            leagues = [(each.split, each.points) for each in decision.scores if each.board == "xp" and each.split]
+            assert leagues == ([(f"league={league}", points)] if league and points else [])
 
 
 def test_the_reference_economy_plays_any_history() -> None:
@@ -245,6 +386,16 @@ def test_the_reference_economy_plays_any_history() -> None:
     assert told >= {"points.awarded", "level.reached", "streak.updated", "badge.awarded", "quest.completed"}
     assert "reward.redeemed" in told
     assert play.taken["mug"] == 1
+
+
+def zone_of(play: Play, actor: str) -> ZoneInfo:
+    """Return the zone that an actor is in by now."""
+    return ZoneInfo(str(play.actors.get(actor, EMPTY).attributes.get("timezone", ECONOMY["timezone"])))
+
+
+def whole(decision: Decision, board: str) -> list[Score]:
+    """Return what a leaderboard gets, its leagues left out."""
+    return [each for each in decision.scores if each.board == board and each.split is None]
 
 
 def rewards() -> Sequence[dict[str, Any]]:
