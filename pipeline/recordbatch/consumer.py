@@ -14,6 +14,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
+from mode.threads import WorkerThread
 from mode.utils.futures import notify
 
 from pipeline import metrics
@@ -46,8 +47,23 @@ class InFlight:
         return self._committable
 
 
+class _LeftBehind(WorkerThread):
+    """A thread that does not keep the process.
+
+    An app that is stopped while it starts goes on starting for a moment (mode-streaming 0.0.1): the consumer's thread may begin
+    after its stop, nobody stops it then, and as a member of the group it would keep the process, and partitions with
+    it, for ever.
+    """
+
+    def __init__(self, service: Any, **kwargs: Any) -> None:
+        super().__init__(service, **kwargs)
+        self.daemon = True
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, which survives a commit that the broker refuses or can't be reached for."""
+
+    Worker = _LeftBehind
 
     async def on_start(self) -> None:
         """Connect, waiting for the broker as long as it takes; the stock thread ends the worker when it is away."""
