@@ -50,9 +50,9 @@ class InFlight:
 class _LeftBehind(WorkerThread):
     """A thread that does not keep the process.
 
-    An app that is stopped while it starts goes on starting for a moment (mode-streaming 0.0.1): the consumer's thread may begin
-    after its stop, nobody stops it then, and as a member of the group it would keep the process, and partitions with
-    it, for ever.
+    An app that is stopped while it starts goes on starting for a moment (mode-streaming, as of Faust 0.15.3): the
+    consumer's thread may begin after its stop, nobody stops it then, and as a member of the group it would keep the
+    process, and partitions with it, for ever.
     """
 
     def __init__(self, service: Any, **kwargs: Any) -> None:
