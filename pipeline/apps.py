@@ -37,18 +37,16 @@ from pipeline.topology import (
     changelog_name,
     topic_name,
 )
-from sinks.facts import FactsTopic
 from tables.board_shards import BoardShards
 from web.views import mount
 
 
 class Worker(NamedTuple):
-    """A stage's app, ready to be run, the folder that it holds, and the topic of facts it writes to beside its runs."""
+    """A stage's app, ready to be run, and the folder that it holds."""
 
     app: BatchApp
     runtime: WorkerRuntime
     folder: WorkerFolder
-    facts: FactsTopic | None = None
 
 
 def build_worker(stage: Stage, settings: Settings) -> Worker:
@@ -81,7 +79,7 @@ def build_worker(stage: Stage, settings: Settings) -> Worker:
     app = BatchApp(options, part.core, companions=[*([part.economies] if part.economies else []), *part.beside])
     runtime = WorkerRuntime(app, settings.partitions)
     mount(app, runtime, economies=part.economies, shards=part.boards, facts=part.facts)
-    return Worker(app, runtime, folder, part.facts)
+    return Worker(app, runtime, folder)
 
 
 def _kept(table: Table, settings: Settings) -> Table:
@@ -90,12 +88,12 @@ def _kept(table: Table, settings: Settings) -> Table:
 
 
 class _Part(NamedTuple):
-    """A stage's core, what its web views read beside the tables, and what else runs beside it."""
+    """A stage's core, what its web views read beside the tables, the topic of their facts, what else runs beside it."""
 
     core: StageCore
     economies: EconomyFollower | None = None
     boards: BoardShards | None = None
-    facts: FactsTopic | None = None
+    facts: str | None = None
     beside: Sequence[Companion] = ()
 
 
@@ -132,7 +130,7 @@ def _match(settings: Settings) -> _Part:
 def _ledger(settings: Settings) -> _Part:
     # The other stages start a second sooner without the database's libraries.
     from agents.ledger import LedgerStage  # noqa: PLC0415
-    from pipeline.seasons.closing import SeasonCloser  # noqa: PLC0415
+    from pipeline.seasons.closing import STALE_S, SeasonCloser  # noqa: PLC0415
     from pipeline.seasons.keeper import SeasonKeeper  # noqa: PLC0415
     from sinks.ledger.parallel import ParallelSink  # noqa: PLC0415
 
@@ -141,19 +139,18 @@ def _ledger(settings: Settings) -> _Part:
         sink=ParallelSink(database), events=topic_name(prefix, EVENTS), dead_letters=topic_name(prefix, DEAD_LETTERS)
     )
     economies = _follower(settings)
-    closer = SeasonCloser(settings.broker, prefix, database, settings.web_leaderboards)
+    closer = SeasonCloser(settings.broker, prefix, database, settings.web_leaderboards, STALE_S)
     return _Part(core, economies, beside=[SeasonKeeper(economies, closer, settings.season_grace_s)])
 
 
 def _leaderboards(settings: Settings) -> _Part:
-    shards = BoardShards()
+    shards, facts = BoardShards(), topic_name(settings.topic_prefix, FACTS)
     core = LeaderboardsStage(
-        facts=topic_name(settings.topic_prefix, FACTS),
+        facts=facts,
         dead_letters=topic_name(settings.topic_prefix, DEAD_LETTERS),
         windows_kept=settings.windows_kept,
         shards=shards,
     )
-    facts = FactsTopic(settings.broker, topic_name(settings.topic_prefix, FACTS))
     return _Part(core, _follower(settings), shards, facts)
 
 

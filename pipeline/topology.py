@@ -52,6 +52,8 @@ ECONOMIES = Topic("economies", keyed_by="tenant", cleanup="compact", partitions=
 SEEN = Table("seen", keyed_by="tenant, source, event id", retention_days=30)
 PROFILES = Table("profiles", keyed_by="tenant, actor")
 BOARDS = Table("boards", keyed_by="tenant, board, window, split, actor")
+# In the partition of the board's name, whose owner tells of changes.
+TOPS = Table("tops", keyed_by="tenant, board, window, split")
 
 NORMALIZE = Stage("normalize", reads=EVENTS_RAW, writes=(EVENTS, DEAD_LETTERS))
 DEDUPE = Stage("dedupe", reads=EVENTS, writes=(EVENTS_UNIQUE, OUTCOMES, DEAD_LETTERS), tables=(SEEN,))
@@ -65,7 +67,7 @@ MATCH = Stage(
 # What match asks of the ledger comes back as events of the same actors. Seasons end as economies say.
 LEDGER = Stage("ledger", reads=TRANSACTIONS, writes=(EVENTS, DEAD_LETTERS), follows=(ECONOMIES,), sink="PostgreSQL")
 LEADERBOARDS = Stage(
-    "leaderboards", reads=TRANSACTIONS, writes=(FACTS, DEAD_LETTERS), tables=(BOARDS,), follows=(ECONOMIES,)
+    "leaderboards", reads=TRANSACTIONS, writes=(FACTS, DEAD_LETTERS), tables=(BOARDS, TOPS), follows=(ECONOMIES,)
 )
 
 TOPICS = (EVENTS_RAW, EVENTS, EVENTS_UNIQUE, TRANSACTIONS, FACTS, OUTCOMES, DEAD_LETTERS, ECONOMIES)

@@ -1,6 +1,6 @@
-"""Who entered or left the top of a leaderboard between two looks at it. Pure."""
+"""Who entered or left the top of a leaderboard between two looks at it, and the facts that say so. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Final, Literal, NamedTuple
@@ -8,13 +8,12 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from pipeline.events import EPOCH, Event
+from tables.boards import FACTS_SOURCE
 from tables.order_index import Place
-from web.questions import BoardWindow
+from tables.tops import RankChange, Top, TopKey
 
 BANDS: Final = (3, 10, 100)
 TOP_MAX: Final = max(BANDS)
-SOURCE: Final = "plaudit/leaderboards"
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Ranked(NamedTuple):
@@ -24,69 +23,91 @@ class Ranked(NamedTuple):
     place: Place
 
 
-class RankChange(msgspec.Struct, frozen=True, omit_defaults=True):
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a fact `leaderboard.changed` says: the narrowest top that the actor entered, or the widest that it left.
 
-    A rank that is left out lies beyond the top 100.
+    A rank that is left out lies beyond the top 100. `number` grows with each telling about the window.
     """
 
     board: str
     window: str
     change: Literal["entered", "left"]
     top: int
+    number: int
     rank: int | None = None
     previous_rank: int | None = None
     score: int | None = None
     split: str | None = None
 
 
-def rank_changes(of: BoardWindow, before: Sequence[Ranked], after: Sequence[Ranked]) -> Iterator[Event]:
-    """Yield a fact for each actor who stands within another top than before, at the time of the latest score.
+def decided(before: Top, after: Sequence[Ranked], *, final: bool) -> Top | None:
+    """Return the row after a look that found `after`, with what is to be told; None if there is nothing to remember.
 
-    A fact's id follows from the two standings: two watchers that see the same change tell of it under the same id.
+    After a `final` look the window is closed, and forgets its members.
     """
-    old, new = ({each.place.actor: each for each in ranked} for ranked in (before, after))
-    latest = max(
-        (each.place.reached for each in after), default=max((each.place.reached for each in before), default=0)
-    )
-    for actor in [*new, *(actor for actor in old if actor not in new)]:
-        change = _change(of, old.get(actor), new.get(actor))
-        if change is not None:
-            yield _fact(of, actor, change, latest)
-
-
-def _change(of: BoardWindow, old: Ranked | None, new: Ranked | None) -> RankChange | None:
-    was, now = _top(old), _top(new)
-    if was == now:
+    changes = tuple(rank_changes(dict(before.members), after))
+    if not changes and not final:
         return None
-    entered = now is not None and (was is None or now < was)
-    top = now if entered else was
-    assert top is not None
-    return RankChange(
-        board=of.board,
-        window=of.window,
-        change="entered" if entered else "left",
-        top=top,
-        rank=None if new is None else new.rank,
-        previous_rank=None if old is None else old.rank,
-        score=None if new is None else new.place.score,
-        split=of.split or None,
+    return Top(
+        version=1,
+        number=before.number + 1 if changes else before.number,
+        latest_us=max([before.latest_us, *(each.place.reached for each in after)]),
+        members=() if final else tuple((each.place.actor, each.rank) for each in after),
+        untold=changes,
+        closed=final,
     )
 
 
-def _top(ranked: Ranked | None) -> int | None:
-    return None if ranked is None else next((band for band in BANDS if ranked.rank <= band), None)
+def rank_changes(before: Mapping[str, int], after: Sequence[Ranked]) -> Iterator[RankChange]:
+    """Yield each actor who stands within another top than before; `before` are ranks by actor."""
+    new = {each.place.actor: each for each in after}
+    for actor in [*new, *(actor for actor in before if actor not in new)]:
+        old, now = before.get(actor), new.get(actor)
+        was, is_ = _top(old), _top(None if now is None else now.rank)
+        if was == is_:
+            continue
+        entered = is_ is not None and (was is None or is_ < was)
+        top = is_ if entered else was
+        assert top is not None
+        yield RankChange(
+            actor=actor,
+            change="entered" if entered else "left",
+            top=top,
+            rank=None if now is None else now.rank,
+            previous_rank=old,
+            score=None if now is None else now.place.score,
+        )
 
 
-def _fact(of: BoardWindow, actor: str, change: RankChange, latest_us: int) -> Event:
-    what = msgspec.json.encode((of.tenant, actor, change, latest_us))
-    return Event(
-        specversion="1.0",
-        id=blake2b(what, digest_size=16, person=b"plaudit-rank").hexdigest(),
-        source=SOURCE,
-        type="leaderboard.changed",
-        subject=actor,
-        tenant=of.tenant,
-        time=EPOCH + latest_us * _MICROSECOND,
-        data=msgspec.to_builtins(change),
-    )
+def facts(of: TopKey, top: Top) -> Iterator[Event]:
+    """Yield what a row has to tell, at the time of the latest score.
+
+    An id follows from the window, the number of the decision and the actor: told again, it is the same.
+    """
+    for each in top.untold:
+        told = Told(
+            board=of.board,
+            window=of.window,
+            change=each.change,
+            top=each.top,
+            number=top.number,
+            rank=each.rank,
+            previous_rank=each.previous_rank,
+            score=each.score,
+            split=of.split or None,
+        )
+        what = msgspec.json.encode((of, top.number, each.actor))
+        yield Event(
+            specversion="1.0",
+            id=blake2b(what, digest_size=16, person=b"plaudit-rank").hexdigest(),
+            source=FACTS_SOURCE,
+            type="leaderboard.changed",
+            subject=each.actor,
+            tenant=of.tenant,
+            time=EPOCH + timedelta(microseconds=top.latest_us),
+            data=msgspec.to_builtins(told),
+        )
+
+
+def _top(rank: int | None) -> int | None:
+    return None if rank is None else next((band for band in BANDS if rank <= band), None)

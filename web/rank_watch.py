@@ -1,26 +1,31 @@
 """Watches the tops of leaderboards and tells of changes, as facts `leaderboard.changed`.
 
 A rank follows from the shards of all workers, so no shard can tell of it while it folds an event. The worker that owns
-partition 0 looks at every current window again and again instead, and tells what differs from the look before. What
-changed and changed back between two looks is not told, nor is what changed while nobody watched: the first look at a
-board after a start is where telling begins. Scores are never told in this way, they stand on the boards.
+the partition of a board's name looks at the board's windows again and again instead, and tells what differs from what
+was last told, which it keeps in the table `tops`: whoever owns that partition next goes on from there. What changed
+and changed back between two looks is not told. See docs/adr/0013.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from typing import Protocol
+
+import msgspec
 
 from pipeline.errors import TransientError
-from pipeline.events import Event, actor_key, encode_json
+from pipeline.events import actor_key, encode_json
 from pipeline.logs import get_logger
-from pipeline.recordbatch.model import Output
+from pipeline.recordbatch.model import Output, TableView
+from pipeline.topology import TOPS
 from rules.board_windows import CURRENT, NoWindow, named_window
 from rules.economy import Board, Economy
+from rules.periods import ALL
+from tables.tops import NOBODY, Top, TopKey, board_prefix, decode, encode, split_top_key, top_key
 from web.economy import PresentEconomies
 from web.problems import Problem
 from web.questions import BoardWindow
-from web.rank_changes import TOP_MAX, Ranked, rank_changes
+from web.rank_changes import TOP_MAX, decided, facts
 from web.ranking import Ranking, Source
 from web.runtime import Runtime
 
@@ -34,24 +39,8 @@ SPLITS_MAX = 200
 _log = get_logger(__name__)
 
 
-class Facts(Protocol):
-    """The topic `facts`."""
-
-    async def append(self, partition: int, records: Sequence[Output]) -> None:
-        """Append records; they are durable when this returns.
-
-        Raises:
-            TransientError: the broker is away.
-        """
-        ...
-
-    async def stop(self) -> None:
-        """Close it."""
-        ...
-
-
 class RankWatch:
-    """Looks at all current windows of all tenants, and remembers their tops."""
+    """Looks at the windows of all boards whose names lie in this worker's partitions."""
 
     def __init__(
         self,
@@ -59,16 +48,14 @@ class RankWatch:
         economies: PresentEconomies,
         tenants: Callable[[], Collection[str]],
         sources: Callable[[BoardWindow], list[Source]],
-        facts: Facts,
+        facts: str,
     ) -> None:
-        """`tenants` are those that have an economy, `sources` all shards of a window."""
+        """`tenants` are those that have an economy, `sources` all shards of a window, `facts` the topic's full name."""
         self._runtime = runtime
         self._economies = economies
         self._tenants = tenants
         self._sources = sources
         self._facts = facts
-        self._tops: dict[BoardWindow, list[Ranked]] = {}
-        self._boards: set[tuple[str, str]] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -76,61 +63,77 @@ class RankWatch:
         self._task = asyncio.create_task(self._watch(), name="rank-watch")
 
     async def stop(self) -> None:
-        """Stop watching."""
+        """Stop watching; what is decided and not told is told by the next watcher."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        await self._facts.stop()
 
     async def look(self) -> None:
-        """Look once at every current window, and tell what has changed since the look before.
-
-        Does nothing, and forgets what it saw, while another worker owns partition 0.
+        """Look once at each board, and tell what has changed since it was last told of.
 
         Raises:
             Problem: a part of the boards can't be read now.
-            TransientError: a fact could not be told; the next look tells it.
+            KeyError: a partition was lost meanwhile; its next owner goes on.
         """
-        if not any(status.partition == 0 and status.state == "ready" for status in self._runtime.status()):
-            self._tops.clear()
-            self._boards.clear()
-            return
-        seen: set[BoardWindow] = set()
         for tenant in sorted(self._tenants()):
             try:
                 economy = await self._economies.find(tenant)
             except Problem:
                 continue  # nothing of it is in force
             for board in economy.boards.values():
-                seen.update(await self._look_at(tenant, economy, board))
-        for gone in self._tops.keys() - seen:
-            del self._tops[gone]
+                home = self._runtime.partition_for(actor_key(tenant, board.id))
+                if any(each.partition == home and each.state == "ready" for each in self._runtime.status()):
+                    await self._look_at(home, tenant, economy, board)
 
-    async def _look_at(self, tenant: str, economy: Economy, board: Board) -> list[BoardWindow]:
-        now = self._economies.instant()
-        try:
-            window = named_window(board.window, board.seasons, CURRENT, now, economy.zone)
-        except NoWindow:
-            return []
-        whole = BoardWindow(tenant, board.id, window, "")
-        splits = await Ranking(self._sources(whole), board.tie).splits(None, SPLITS_MAX)
-        parts = [BoardWindow(tenant, board.id, window, split) for split in splits]
-        known = (tenant, board.id) in self._boards
-        for part in parts:
+    async def _look_at(self, home: int, tenant: str, economy: Economy, board: Board) -> None:
+        # The shard as it is now: rows decided from it are not written to one that another worker had meanwhile.
+        opened = self._runtime.view(TOPS.name, home)
+        tops = {split_top_key(key): decode(row) for key, row in opened.items(board_prefix(tenant, board.id))}
+        await self._tell(home, opened, tops)
+        tops = {key: msgspec.structs.replace(top, untold=()) for key, top in tops.items()}
+        current = self._current(economy, board)
+        whole = Ranking(self._sources(BoardWindow(tenant, board.id, current or "", "")), board.tie)
+        splits = await whole.splits(None, SPLITS_MAX)
+        parts = {TopKey(tenant, board.id, current, split) for split in splits} if current else set()
+        found: dict[TopKey, Top | None] = {}
+        for part in sorted(parts | tops.keys()):
+            if part.window != ALL and part.window <= whole.expired_through:
+                found |= {part: None} if part in tops else {}
+                continue
+            top = tops.get(part, NOBODY)
+            if top.closed:
+                continue
             await asyncio.sleep(0)  # a worker that holds all shards answers without ever giving way
-            after = await Ranking(self._sources(part), board.tie).top(TOP_MAX)
-            # What began while this watches was empty before; what was there before is where telling begins.
-            before = self._tops.get(part, [] if known else after)
-            await self._tell(list(rank_changes(part, before, after)))
-            self._tops[part] = after
-        self._boards.add((tenant, board.id))
-        return parts
+            after = await Ranking(self._sources(BoardWindow(*part)), board.tie).top(TOP_MAX)
+            final = current is None or part.window < current
+            decision = decided(top, after, final=final)
+            if decision is not None:
+                found[part] = decision
+        if found:
+            rows = {top_key(part): None if top is None else encode(top) for part, top in found.items()}
+            await self._runtime.keep(home, TOPS.name, opened, rows, {})
+            await self._tell(home, opened, {part: top for part, top in found.items() if top is not None})
 
-    async def _tell(self, changes: Sequence[Event]) -> None:
-        for fact in changes:
-            key = actor_key(fact.tenant, fact.subject)
-            await self._facts.append(self._runtime.partition_for(key), [Output(key, encode_json(fact), ())])
+    def _current(self, economy: Economy, board: Board) -> str | None:
+        try:
+            return named_window(board.window, board.seasons, CURRENT, self._economies.instant(), economy.zone)
+        except NoWindow:
+            return None
+
+    async def _tell(self, home: int, opened: TableView, tops: Mapping[TopKey, Top]) -> None:
+        """Tell what rows have to tell, and remember that it was told."""
+        outputs: dict[tuple[str, int], list[Output]] = defaultdict(list)
+        rows: dict[bytes, bytes | None] = {}
+        for part, top in tops.items():
+            for fact in facts(part, top):
+                key = actor_key(fact.tenant, fact.subject)
+                place = (self._facts, self._runtime.partition_for(key))
+                outputs[place].append(Output(key, encode_json(fact), ()))
+            if top.untold:
+                rows[top_key(part)] = encode(msgspec.structs.replace(top, untold=()))
+        if rows:
+            await self._runtime.keep(home, TOPS.name, opened, rows, outputs)
 
     async def _watch(self) -> None:
         loop, pause = asyncio.get_running_loop(), LOOK_S

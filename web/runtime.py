@@ -4,10 +4,10 @@ A worker owns some partitions of its stage. A partition's state may be read once
 answer from it would be a wrong number, so the views say how far the recovery is instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-from pipeline.recordbatch.model import TableView
+from pipeline.recordbatch.model import Output, TableView
 
 
 class PartitionStatus(Protocol):
@@ -40,7 +40,10 @@ class PartitionStatus(Protocol):
 
 
 class Runtime(Protocol):
-    """The worker as its web views see it. All methods answer at once, from memory, and are called on the event loop."""
+    """The worker as its web views see it.
+
+    All methods but `keep` answer at once, from memory, and are called on the event loop.
+    """
 
     @property
     def stage(self) -> str:
@@ -71,6 +74,23 @@ class Runtime(Protocol):
 
         Raises:
             KeyError: this worker does not own the partition, or it is not recovered.
+        """
+        ...
+
+    async def keep(
+        self,
+        partition: int,
+        table: str,
+        opened: TableView,
+        rows: Mapping[bytes, bytes | None],
+        outputs: Mapping[tuple[str, int], Sequence[Output]],
+    ) -> None:
+        """Append outputs, by topic and partition, then write rows (None deletes) of a shard that was read as `opened`.
+
+        Waits while the broker is away. All of it is durable on return; a crash before leaves any part of it.
+
+        Raises:
+            KeyError: the shard is not this worker's any more, or was opened again; no row was written.
         """
         ...
 

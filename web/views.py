@@ -15,7 +15,7 @@ from web.economy import Economies, PresentEconomies
 from web.peers import Peers
 from web.problems import problems
 from web.profile_views import ProfileViews
-from web.rank_watch import Facts, RankWatch
+from web.rank_watch import RankWatch
 from web.runtime import Runtime
 from web.worker_views import WorkerViews
 
@@ -28,14 +28,14 @@ def mount(
     *,
     economies: Economies | None = None,
     shards: BoardShards | None = None,
-    facts: Facts | None = None,
+    facts: str | None = None,
     clock: Callable[[], int] = now_ms,
     registry: CollectorRegistry = REGISTRY,
 ) -> None:
     """Register the views of a worker on its Faust `app`; called once, before the app starts.
 
     With `economies` a worker of the stage that keeps profiles serves them, and one with `shards` leaderboards, whose
-    tops are watched where there are `facts` to tell of them. `clock` gives milliseconds since the epoch.
+    tops are watched where `facts`, a topic, is named to tell of them. `clock` gives milliseconds since the epoch.
     """
     worker = WorkerViews(runtime, registry)
     _page(app, "/health", worker.health)

@@ -1,13 +1,13 @@
 """What a worker tells about itself: its partitions, their recovery and lag, the others' owners, why it is not ready."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from faust.types import TP
 
 from pipeline.partitioner import partitioner
 from pipeline.recordbatch.app import BatchApp
-from pipeline.recordbatch.model import TableView
+from pipeline.recordbatch.model import Output, TableView
 from pipeline.recordbatch.partitions import OwnedPartition
 
 
@@ -79,6 +79,21 @@ class WorkerRuntime:
         if not owned.ready or owned.fenced:
             raise KeyError(partition)
         return owned.shards[table]
+
+    async def keep(
+        self,
+        partition: int,
+        table: str,
+        opened: TableView,
+        rows: Mapping[bytes, bytes | None],
+        outputs: Mapping[tuple[str, int], Sequence[Output]],
+    ) -> None:
+        """Append outputs, by topic and partition, then write rows (None deletes) of a shard that was read as `opened`.
+
+        Raises:
+            KeyError: the shard is not this worker's any more, or was opened again; no row was written.
+        """
+        await self._app.worker.keep(partition, table, opened, rows, outputs)
 
     def unready(self) -> Sequence[str]:
         """Return why the worker can't do its work now; empty when it can."""

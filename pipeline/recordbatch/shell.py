@@ -52,11 +52,20 @@ class Shell:
             effects = self.core.process(run, tables)
         with self._timed("deliver"):
             await self._retrying("sink", lambda: self.core.deliver(run, effects))
+        await self.carry_out(effects, shards)
+        self.core.applied(run, effects)
+        self._count(run, effects)
+
+    async def carry_out(self, effects: Effects, shards: Mapping[str, Shard]) -> None:
+        """Produce outputs, then change the state; returns once all of it is durable.
+
+        Raises:
+            Fenced: another worker owns the partition; nothing was written to the disk.
+            InvariantBroken: a defect; the worker must stop.
+        """
         with self._timed("produce"):
             await self._produce(effects)
         await self._change_state(effects, shards)
-        self.core.applied(run, effects)
-        self._count(run, effects)
 
     async def _produce(self, effects: Effects) -> None:
         if not effects.outputs:

@@ -1,7 +1,7 @@
 """The worker's side of an app: its partitions, its shell, and the runs in flight."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from faust.types import TP
@@ -9,7 +9,7 @@ from faust.types import TP
 from pipeline import metrics
 from pipeline.errors import TransientError
 from pipeline.logs import get_logger
-from pipeline.recordbatch.model import Run, StageCore
+from pipeline.recordbatch.model import Change, Effects, Output, Run, StageCore, TableView
 from pipeline.recordbatch.partitions import OwnedPartition, Partitions
 from pipeline.recordbatch.ports import Ports
 from pipeline.recordbatch.shards import Fenced
@@ -26,6 +26,10 @@ _RUNS_AT_ONCE = 16
 _CONNECT_RETRY_S = 1.0
 # A worker that is told to stop finishes its runs, unless what they wait for is away: then they are broken off.
 _FINISH_S = 5.0
+
+
+# Records for topics, by topic and partition.
+Outputs = Mapping[tuple[str, int], Sequence[Output]]
 
 
 class Companion(Protocol):
@@ -129,6 +133,44 @@ class StageWorker:
         task = asyncio.create_task(self._process(event))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def keep(
+        self, number: int, table: str, opened: TableView, rows: Mapping[bytes, bytes | None], outputs: Outputs
+    ) -> None:
+        """Append outputs and then write rows of a table, which no run has caused; all is durable when this returns.
+
+        It takes its turn between the runs of the partition. `opened` is the shard that the rows were computed from: a
+        shard that was opened again since may hold what another worker has written. The rows' sequence is their place
+        in the changelog, so that a worker that lost the shard without noticing never outranks the one that has it.
+
+        Raises:
+            KeyError: the partition is not this worker's any more, or not as it was; no row was written.
+        """
+        task = asyncio.create_task(self._keep(number, table, opened, rows, outputs))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await task
+
+    async def _keep(
+        self, number: int, table: str, opened: TableView, rows: Mapping[bytes, bytes | None], outputs: Outputs
+    ) -> None:
+        partition = self.partitions.owned[number]
+        async with partition.lock:
+            shard = partition.shards[table]
+            lost = partition.fenced or not partition.ready or shard is not opened
+            if lost or self._stopping or self.failed is not None:
+                raise KeyError(number)
+            changes = {key: Change(shard.expected, value) for key, value in rows.items()}
+            effects = Effects(number, {place: list(each) for place, each in outputs.items()}, {table: changes})
+            try:
+                await self.shell.carry_out(effects, partition.shards)
+            except Fenced as fenced:
+                await self._fence(partition, fenced)
+                raise KeyError(number) from fenced
+            except Exception as error:
+                self.failed = error
+                await self.app.crash(error)
+                raise
 
     async def _process(self, event: Any) -> None:
         run: Run = event.value
