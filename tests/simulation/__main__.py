@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.simulation.mutations import MUTATIONS, Mutation, whole
+from tests.simulation.mutations import MUTATIONS, whole
+from tests.simulation.replaced import Mutation
 from tests.simulation.run import Outcome, simulate
 
 _CHUNK = 20

@@ -1,10 +1,8 @@
 """The product with one rule of its guarantee taken out at a time, to show that the simulator notices."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from unittest.mock import patch
 
 import msgspec
 
@@ -17,17 +15,8 @@ from rules.profile import EMPTY
 from sinks.ledger import sink
 from tables import board_batch, boards, profiles
 from tables.seen import Seen, decode_seen
-
-Mutation = Callable[[], Any]
-
-
-@contextmanager
-def replaced(*changes: tuple[Any, str, Any]) -> Iterator[None]:
-    """Replace attributes for a while."""
-    with ExitStack() as stack:
-        for target, name, value in changes:
-            stack.enter_context(patch.object(target, name, value))
-        yield
+from tests.simulation.mutations_of_answers import MUTATIONS_OF_ANSWERS
+from tests.simulation.replaced import Mutation, replaced
 
 
 def whole() -> Any:
@@ -243,4 +232,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     no_fence,
     no_repair,
     no_look_before_going_on,
+    *MUTATIONS_OF_ANSWERS,
 )

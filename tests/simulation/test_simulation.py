@@ -10,10 +10,10 @@ import structlog
 
 from tests.simulation.mutations import (
     MUTATIONS,
-    Mutation,
     plain_mark_for_the_seen_identity,
     state_before_outputs_of_dedupe,
 )
+from tests.simulation.replaced import Mutation
 from tests.simulation.run import Outcome, simulate
 
 # `make simulate` runs any number of others.

@@ -43,6 +43,7 @@ from tests.simulation.database import Database
 from tests.simulation.disk import MemoryDisk
 from tests.simulation.group import Group
 from tests.simulation.process import Process
+from tests.simulation.session import connect
 
 PARTITIONS = 2
 MARGIN_S = 2.0
@@ -120,7 +121,7 @@ class Host:
             economies = self._follower()
             return MatchStage(prefix="", economies=economies), [economies]
         if stage is LEDGER:
-            sink = ParallelSink("", connect=lambda _: self.outside.database.connect(self.process))
+            sink = ParallelSink("", connect=lambda _: connect(self.outside.database, self.process))
             return LedgerStage(events=EVENTS.name, dead_letters=letters, sink=sink, clock=self._now), []
         assert stage is LEADERBOARDS
         core = LeaderboardsStage(facts=FACTS.name, dead_letters=letters, windows_kept=WINDOWS_KEPT, shards=self.shards)

@@ -14,12 +14,13 @@ from tables.economies import EconomyHistory, append_revision, encode_history
 from tests.simulation.broker import Broker, MemoryEconomyReader
 from tests.simulation.database import Database
 from tests.simulation.disk import MemoryDisk
+from tests.simulation.economies import TENANTS, document
 from tests.simulation.faults import Faults
 from tests.simulation.group import SESSION_S, Group
-from tests.simulation.oracle import Publication
+from tests.simulation.oracle.state import Publication
 from tests.simulation.process import Process
 from tests.simulation.worker import MARGIN_S, PARTITIONS, Host, Outside
-from tests.simulation.workload import TENANTS, Sent, document, sendings
+from tests.simulation.workload import Sent, sendings
 
 PLAGUED_S = 10.0
 SENDING_S = 8.0
