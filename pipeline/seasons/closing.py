@@ -1,6 +1,7 @@
 """Closes one season: waits until all is accounted for, reads its standing, and freezes it in the ledger's database."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.clock import now
@@ -10,18 +11,27 @@ from pipeline.revisions.documents import compile_document
 from pipeline.seasons.standings import boards_of, standings
 from pipeline.topology import LEADERBOARDS
 from pipeline.workers_client import WorkersClient
-from sinks.ledger.seasons import freeze, is_closed, refuse_closed
+from sinks.ledger.seasons import Standing, freeze, is_closed, refuse_closed
 from tables.economies import EconomyHistory, in_force
+
+# A leaderboards worker that was stopped for longer than its session, and goes on, finds out within half a minute that
+# its partitions are another's; until then it answers from what it had.
+STALE_S = 40.0
 
 
 @dataclass(frozen=True, slots=True)
 class SeasonCloser:
-    """Closes seasons of one deployment. `leaderboards` are its workers' base URLs, separated by commas."""
+    """Closes seasons of one deployment. `leaderboards` are its workers' base URLs, separated by commas.
+
+    With `apart_s` a standing is read once more so many seconds later, and must be the same: after `STALE_S` no worker
+    answers from what it had before it was stopped.
+    """
 
     broker: str
     prefix: str
     database: str
     leaderboards: str
+    apart_s: float = 0.0
 
     async def close(self, history: EconomyHistory, season: str, timeout_s: float) -> None:
         """Freeze the standing of every leaderboard of a season that is over, as the economy in force names them.
@@ -32,21 +42,36 @@ class SeasonCloser:
         Raises:
             SeasonClosed: it has been closed before, or by somebody else meanwhile.
             UserError: there is no such season, it is not over, or its windows are not kept any more.
-            TransientError: something is away, or events are not accounted for within `timeout_s`; it stays open.
+            TransientError: something is away, events are not accounted for within `timeout_s`, or the standing still
+                changes; the season stays open.
         """
         tenant = history.tenant
         if await asyncio.to_thread(is_closed, self.database, tenant, season):
             refuse_closed(tenant, season)
         if behind := await drain(self.broker, self.prefix, timeout_s):
             raise TransientError(f"{behind[0].stage} is behind; the season stays open")
-        await asyncio.to_thread(self._freeze, history, season)
+        found = await unchanged(lambda: self._read(history, season), self.apart_s)
+        await asyncio.to_thread(freeze, self.database, tenant, season, found, now())
 
-    def _freeze(self, history: EconomyHistory, season: str) -> None:
+    def _read(self, history: EconomyHistory, season: str) -> list[Standing]:
         tenant, instant = history.tenant, now()
         revision = in_force(history, instant)
         if revision is None:
             raise UserError(f"no economy of tenant {tenant!r} is in force")
         boards = boards_of(compile_document(bytes(revision.document), revision.revision, 0), season, instant)
         client = WorkersClient(LEADERBOARDS.name, self.leaderboards)
-        found = [standing for board in boards for standing in standings(client, tenant, board, season)]
-        freeze(self.database, tenant, season, found, instant)
+        return [standing for board in boards for standing in standings(client, tenant, board, season)]
+
+
+async def unchanged(read: Callable[[], list[Standing]], apart_s: float) -> list[Standing]:
+    """Return what `read` returns, in a thread; with `apart_s` once it has returned the same so many seconds later.
+
+    Raises:
+        TransientError: it returned something else then.
+    """
+    found = await asyncio.to_thread(read)
+    if apart_s:
+        await asyncio.sleep(apart_s)
+        if await asyncio.to_thread(read) != found:
+            raise TransientError("the standing still changes; the season stays open")
+    return found

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.topology import LEDGER
+from sinks.ledger.seasons import is_closed
 from tests.end_to_end.deployment import Deployment
 from tests.end_to_end.game import ECONOMY, TENANT, happened, order, send
 from tests.wait import until_sync
@@ -75,25 +76,26 @@ def test_a_shared_stock_is_handed_out_to_its_last_piece(shop: Deployment, tmp_pa
     shop.assert_running()
 
 
-@pytest.mark.timeout(300)
-def test_a_season_that_is_over_is_closed_without_anybody_asking(shop: Deployment, tmp_path: Path) -> None:
+@pytest.mark.timeout(400)
+def test_a_season_that_is_over_is_closed_without_anybody_asking(durable_shop: Deployment, tmp_path: Path) -> None:
     """By workers of the ledger, two at once; everything that was sent before is in its standing."""
-    shop.stop(LEDGER.name)
+    database = durable_shop.environment["PLAUDIT_DATABASE"]
+    durable_shop.stop(LEDGER.name)
     economy = tmp_path / "game.yaml"
     economy.write_text(ECONOMY)
-    shop.plaudit("economy", "publish", str(economy), "--wait")
-    send(shop, *(order(f"o-{number}", "2026-03-02", 10 + number, f"actor-{number}") for number in range(4)))
+    durable_shop.plaudit("economy", "publish", str(economy), "--wait")
+    send(durable_shop, *(order(f"o-{number}", "2026-03-02", 10 + number, f"actor-{number}") for number in range(4)))
 
-    shop.environment["PLAUDIT_SEASON_GRACE_S"] = "1"
-    shop.start(LEDGER.name)
-    shop.start(LEDGER.name, second="-2")
-    until_sync(lambda: shop.attempt("season", "show", TENANT, "early").returncode == 0, 120, "the season is closed")
+    durable_shop.environment["PLAUDIT_SEASON_GRACE_S"] = "1"
+    durable_shop.start(LEDGER.name)
+    durable_shop.start(LEDGER.name, second="-2")
+    until_sync(lambda: is_closed(database, TENANT, "early"), 150, "the season is closed")
 
-    assert shop.json("season", "show", TENANT, "early", "--board", "season") == [
+    assert durable_shop.json("season", "show", TENANT, "early", "--board", "season") == [
         {"rank": 4 - number, "actor": f"actor-{number}", "score": 10 + number} for number in (3, 2, 1, 0)
     ]
-    [closed] = shop.json("season", "show", TENANT, "early")
+    [closed] = durable_shop.json("season", "show", TENANT, "early")
     assert (closed["board"], closed["actors"], closed["holds"]) == ("season", 4, True)
-    assert "is not closed" in shop.plaudit("season", "show", TENANT, "endless", succeeds=False)
-    assert "is closed" in shop.plaudit("season", "close", TENANT, "early", succeeds=False)
-    shop.assert_running()
+    assert "is not closed" in durable_shop.plaudit("season", "show", TENANT, "endless", succeeds=False)
+    assert "is closed" in durable_shop.plaudit("season", "close", TENANT, "early", succeeds=False)
+    durable_shop.assert_running()

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from pipeline.errors import TransientError, UserError
+from pipeline.seasons.closing import unchanged
 from pipeline.seasons.due import DueSeason, due_seasons
 from pipeline.seasons.keeper import SeasonKeeper
-from sinks.ledger.seasons import SeasonClosed
+from sinks.ledger.seasons import Line, SeasonClosed, Standing
 from tables.economies import EconomyHistory, append_revision
 from tests.builders import TENANT
 
@@ -136,6 +137,19 @@ async def test_what_can_not_be_closed_is_tried_again(problem: Exception) -> None
     assert [await keeps.look(), await keeps.look(), await keeps.look()] == [1, 0, 0]
 
     assert closer.closed == [(TENANT, "summer"), (TENANT, "winter")]
+
+
+async def test_a_standing_that_changes_between_two_readings_is_not_frozen() -> None:
+    """A worker that was stopped and goes on may have answered the first; the command reads once."""
+    old, new = [Standing("xp", "", "first", [Line(1, "ada", score)]) for score in (1, 2)]
+    answers = [old, new, new, new, old]
+
+    with pytest.raises(TransientError, match="still changes"):
+        await unchanged(lambda: [answers.pop(0)], apart_s=0.001)
+
+    assert await unchanged(lambda: [answers.pop(0)], apart_s=0.001) == [new]
+    assert await unchanged(lambda: [answers.pop(0)], apart_s=0) == [old]
+    assert answers == []
 
 
 async def test_what_somebody_else_has_closed_is_left_alone() -> None:
