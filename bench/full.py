@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import yardstick
-from bench.figures import boards, contest, flames, growth, recovery, sink
+from bench.figures import anatomy, boards, contest, flames, growth, recovery, sink
 from bench.machine import machine, processor, versions
 from bench.page import write_page
 from bench.peer import KafkaStreams, Peer
@@ -124,6 +124,10 @@ def _workers(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         return growth.over_workers(stand, work, arguments.workers, report)
 
 
+def _anatomy(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    return anatomy.measure(Workload(events=40_000, seed=arguments.seed), max(5, arguments.rounds), report)
+
+
 def _flames(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     with Stand() as stand:
         return flames.measure(stand, Workload(events=arguments.records, seed=arguments.seed), DATA, report)
@@ -139,5 +143,6 @@ FIGURES: dict[str, Callable[[argparse.Namespace, Report], dict[str, Any]]] = {
     "actors": _actors,
     "rules": _rules,
     "workers": _workers,
+    "anatomy": _anatomy,
     "flames": _flames,
 }
