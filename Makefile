@@ -17,6 +17,8 @@ MINUTES ?= 3
 FAULTS ?= 20
 REPORT ?=
 CHAOS = $(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
+# In how many processes the tests run, each with servers of its own; most of them wait.
+PROCESSES ?= 2
 # Arguments for the bench: make bench BENCH_ARGS=--help
 BENCH_ARGS ?=
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -32,7 +34,7 @@ demo: $(INSTALLED) ## Run the whole pipeline on this repository's history, with 
 	$(BIN)/plaudit demo
 
 test: static ## Check everything: style, types, imports, all tests
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile $(PYTEST_ARGS)
 
 check: static ## Check in under a minute: style, types, imports, the tests that need no server
 	$(BIN)/pytest --hypothesis-profile=quick tests/unit tests/properties tests/architecture $(PYTEST_ARGS)
