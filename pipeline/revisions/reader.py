@@ -47,13 +47,18 @@ class EconomyReader:
             # When the topic was made anew there is nothing at `position`; reading it from its start is right.
             auto_offset_reset="earliest",
         )
+        # A broker answers the requests of a connection one after the other: behind a fetch that waits for records, the
+        # end of the log would be known after half a second; on a connection of its own it is after 2 ms.
+        asker = AIOKafkaConsumer(bootstrap_servers=self._broker, group_id=None, enable_auto_commit=False)
         try:
             await consumer.start()
+            await asker.start()
             consumer.assign([self._source])
             consumer.seek(self._source, self.position)
-            yield Connection(self, consumer, self._source)
+            yield Connection(self, consumer, asker, self._source)
         finally:
             await stop_consumer(consumer)
+            await stop_consumer(asker)
 
     def take(self, record: ConsumerRecord) -> str | None:
         """Fold the next record of the log in; return the tenant whose history it changed, if it changed one."""
@@ -79,11 +84,14 @@ class EconomyReader:
 
 
 class Connection:
-    """An open connection of a reader to the broker."""
+    """An open connection of a reader to the broker: `asker` reads nothing, and never waits."""
 
-    def __init__(self, reader: EconomyReader, consumer: AIOKafkaConsumer, source: TopicPartition) -> None:
+    def __init__(
+        self, reader: EconomyReader, consumer: AIOKafkaConsumer, asker: AIOKafkaConsumer, source: TopicPartition
+    ) -> None:
         self._reader = reader
         self._consumer = consumer
+        self._asker = asker
         self._source = source
 
     async def read_to_end(self) -> list[tuple[int, str | None]]:
@@ -118,5 +126,5 @@ class Connection:
         # The embedded broker answers with the first offset of the last batch, plus one. Each publication is a batch of
         # its own, so that this is the end all the same; a longer batch is fetched whole, and so read whole.
         async with asyncio.timeout(REQUEST_S):
-            ends = await self._consumer.end_offsets([self._source])
+            ends = await self._asker.end_offsets([self._source])
         return int(ends[self._source])
