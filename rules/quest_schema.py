@@ -25,7 +25,7 @@ def _award(value: Any, info: ValidationInfo) -> Any:
         if key == "badge":
             known_in("badges", "badge")(str(amount), info)
         elif currencies is not None and key not in currencies:
-            suggestion = closest(key, currencies) or "add it to `currencies`"
+            suggestion = closest(str(key), currencies) or "add it to `currencies`"
             raise mistake("unknown_currency", f"there is no currency {key!r}", suggestion, at=str(key))
         elif type(amount) is not int or not 0 < amount <= TRANSFER_MAX:
             raise mistake("amount", f"{amount!r} is no amount", "a whole number, at least 1", at=str(key))

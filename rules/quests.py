@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from rules.badges import NOT_EARNED, give_badge
+from rules.badges import NOT_EARNED, give_badge, give_once_more
 from rules.decision import Fact
 from rules.game import Quest, QuestTask
 from rules.profile import QuestState
@@ -55,7 +55,10 @@ def _complete(work: Work, quest: Quest) -> None:
     badge = None if game is None or quest.badge is None else game.badges.get(quest.badge)
     if badge is not None:
         earned = work.game.badges.get(badge.id, NOT_EARNED)
-        if earned.steps < len(badge.tiers):
+        if badge.repeatable:  # beyond what is counted, or the first multiple would not be awarded any more
+            if earned is NOT_EARNED:
+                give_once_more(work, badge, earned)
+        elif earned.steps < len(badge.tiers):
             give_badge(work, badge, earned, earned.steps + 1)
 
 

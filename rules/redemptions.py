@@ -56,5 +56,6 @@ def released(work: Work, before: Redemption, after: Redemption | None) -> None:
 def undo(work: Work, redemption: Redemption) -> Ask | None:
     """Mark a redemption whose cost was given back; return what the ledger must be told of its piece."""
     released(work, redemption, msgspec.structs.replace(redemption, state="cancelled"))
-    work.facts.append(Fact("reward.cancelled", {"reward": redemption.reward, "redemption": redemption.id}))
+    told = {"reward": redemption.reward, "redemption": redemption.id, "cost": redemption.cost}
+    work.facts.append(Fact("reward.cancelled", told))
     return None if redemption.claim is None else StockReturned(redemption.reward, redemption.claim)
