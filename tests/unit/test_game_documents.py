@@ -190,3 +190,8 @@ def test_condition_on_the_game_that_can_never_hold(condition: dict[str, Any]) ->
     rule = {"id": "r", "on": "x", "award": {"xp": 1}, "when": condition}
 
     assert [path.split(".")[0] for path in paths(streaks=[STREAK], badges=[BADGE], rules=[rule])] == ["rules[0]"]
+
+
+def test_award_of_a_quest_with_a_key_that_is_no_text() -> None:
+    """YAML reads a bare number as one: it is no currency, and named like any other mistake."""
+    assert paths(quests=[QUEST | {"award": {5: 1}}]) == ["quests[0].award[5]"]
