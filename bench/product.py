@@ -11,11 +11,16 @@ from bench.contender import differences
 from bench.measure import samples
 from bench.stand import Stand
 from bench.workload import Expected, Workload
+from pipeline.settings import Settings
 from pipeline.topology import EVENTS_RAW, LEADERBOARDS, topic_name
 from tests.end_to_end.deployment import Deployment
 
-# All windows of the workload are held against the model.
-SETTINGS = {"PLAUDIT_WINDOWS_KEPT": "100"}
+# As users have it, where the deployment of the tests is hastier: it commits and looks around many times as often.
+_AS_SHIPPED = ("commit_interval_s", "economy_margin_s", "session_timeout_s")
+SETTINGS = {
+    **{f"PLAUDIT_{name.upper()}": str(Settings.model_fields[name].default) for name in _AS_SHIPPED},
+    "PLAUDIT_WINDOWS_KEPT": "100",  # all windows of the workload are held against the model
+}
 
 
 class Product:
