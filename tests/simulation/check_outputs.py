@@ -9,6 +9,7 @@ import msgspec
 from agents.match import SOURCE
 from pipeline.events import header
 from pipeline.topology import DEAD_LETTERS, EVENTS_UNIQUE, FACTS, OUTCOMES, TRANSACTIONS, Topic
+from tests.simulation.check_bests import SaidOfBest, of_bests
 from tests.simulation.compared import compared
 from tests.simulation.oracle.state import Expected
 from tests.simulation.worker import PARTITIONS
@@ -29,11 +30,13 @@ def of_outputs(world: World, number: int, expected: Expected) -> Iterator[str]:
         [*_records(world, topic, number)] for topic in (EVENTS_UNIQUE, TRANSACTIONS, FACTS, OUTCOMES)
     )
     # Two stages write outcomes, and two write facts.
+    bests = (SaidOfBest(*each) for each in facts if each.content["type"] == "leaderboard.personal_best")
+    yield from of_bests(f"{FACTS.name}/{number}", bests, expected)
     facts = [each for each in facts if each.content["source"] == SOURCE]
     for topic, records in ((EVENTS_UNIQUE, unique), (TRANSACTIONS, transactions), (FACTS, facts), (OUTCOMES, outcomes)):
         yield from _of_repeats(f"{topic.name}/{number}", records, by_id=topic is FACTS, ordered=topic is not OUTCOMES)
     yield from compared(f"{EVENTS_UNIQUE.name}/{number}", sorted({each.seq for each in unique}), expected.unique)
-    posting = {seq for seq, _ in expected.transfers} | {each.seq for each in expected.questions}
+    posting = {seq for seq, _ in expected.transfers} | {each.seq for each in expected.questions} | expected.scored
     yield from compared(f"{TRANSACTIONS.name}/{number}", {each.seq for each in transactions}, posting)
     asked = {each.seq: _asked(each.content["ask"]) for each in transactions if "ask" in each.content}
     yield from compared(f"asked in {number}", asked, {each.seq: each.ask for each in expected.questions})

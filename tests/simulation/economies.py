@@ -3,6 +3,8 @@
 from random import Random
 from typing import Any
 
+from tests.simulation.boards import leaderboards, seasons
+
 TENANTS = {"acme": "Europe/Berlin", "beta": "UTC"}
 STREAKS = ("daily", "weekly")
 BADGES = ("starter", "medal", "collector", "climber", "faithful", "rich", "both", "either")
@@ -55,11 +57,8 @@ def document(chance: Random, tenant: str) -> dict[str, Any]:
         ],
         "stacking": chance.choice(["multiply", "highest", "add"]),
         "levels": {"currency": "xp", "thresholds": [0, 10, 25, 60], "award": {"coins": 2, "xp": 3}},
-        "leaderboards": [
-            {"id": "weekly", "currency": "xp", "window": "week"},
-            {"id": "teams", "currency": "coins", "window": "day", "split": "data.team"},
-            {"id": "ever", "currency": "xp", "window": "all"},
-        ],
+        "seasons": seasons(chance),
+        "leaderboards": leaderboards(chance),
     }
     chance.shuffle(economy["rules"])
     economy["rewards"] = _rewards(chance)

@@ -13,9 +13,10 @@ from pipeline.recordbatch.store import packed
 from pipeline.revisions.compiled import CompiledEconomies
 from rules.profile import EMPTY
 from sinks.ledger import sink
-from tables import board_batch, boards, profiles
+from tables import profiles
 from tables.seen import Seen, decode_seen
 from tests.simulation.mutations_of_answers import MUTATIONS_OF_ANSWERS
+from tests.simulation.mutations_of_boards import MUTATIONS_OF_BOARDS
 from tests.simulation.replaced import Mutation, replaced
 
 
@@ -137,18 +138,6 @@ def plain_mark_for_the_seen_identity() -> Any:
     return replaced((dedupe, "decode_seen", lambda value: Seen(-1, decode_seen(value).appended_ms)))
 
 
-def no_sequence_in_boards() -> Any:
-    """A row of a board does not remember the event that changed it last."""
-
-    def decode(value: bytes) -> boards.Standing:
-        return msgspec.structs.replace(_DECODE_STANDING(value), seq=-1)
-
-    return replaced((board_batch, "decode_standing", decode))
-
-
-_DECODE_STANDING = boards.decode_standing
-
-
 def no_sequence_in_the_sink() -> Any:
     """The ledger takes whatever it is given."""
     return replaced((sink, "bisect_right", lambda *_, **__: 0))
@@ -224,7 +213,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     no_sequence_in_profiles,
     no_sequence_beside_the_seen_identity,
     plain_mark_for_the_seen_identity,
-    no_sequence_in_boards,
     no_sequence_in_the_sink,
     last_record_wins_in_recovery,
     newest_revision_judges,
@@ -233,4 +221,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     no_repair,
     no_look_before_going_on,
     *MUTATIONS_OF_ANSWERS,
+    *MUTATIONS_OF_BOARDS,
 )

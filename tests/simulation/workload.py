@@ -5,6 +5,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from pipeline.events import actor_key, encode_json
+from tests.simulation.boards import CREWS, LEAGUES
 from tests.simulation.broker import BEGINNING_MS
 from tests.simulation.economies import BADGES, QUESTS, REWARDS, STREAKS, TENANTS
 
@@ -83,8 +84,9 @@ def _event(chance: Random, number: int, *, crowded: bool) -> _Event:
     }
     if chance.random() < 0.8:
         event["data"]["team"] = chance.choice(_TEAMS)
-    if chance.random() < 0.08:
+    if chance.random() < 0.12:
         attributes = [{"tier": "vip"}, {"tier": None}, {"timezone": "America/New_York"}, {"timezone": "Mars/Olympus"}]
+        attributes += [{"league": chance.choice(LEAGUES), "crew": chance.choice(CREWS)}] * 4 + [{"league": None}]
         event |= {"type": "plaudit.attributes.set", "data": chance.choice(attributes)}
     return event
 

@@ -1,21 +1,18 @@
 """What must come out: a loop over the distinct events in the order of the log, told plainly and slowly."""
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from tests.simulation.oracle.answers import hear
 from tests.simulation.oracle.awards import award, climb, holds, is_about, is_refused
 from tests.simulation.oracle.badges import advance_quests, award_all, count
+from tests.simulation.oracle.boards import score
 from tests.simulation.oracle.commands import carry_out
-from tests.simulation.oracle.periods import period
-from tests.simulation.oracle.state import Expected, Posted, Publication, Question, Who, known
+from tests.simulation.oracle.state import Expected, Posted, Publication, Question, known
 from tests.simulation.oracle.streaks import advance
 from tests.simulation.oracle.turn import Turn
-
-_COUNTED = ("issued", "adjusted")
 
 
 class Oracle:
@@ -78,39 +75,7 @@ class Oracle:
         for leg, moved in enumerate(turn.moved):
             posted = Posted(tenant, turn.source, turn.id, turn.type, turn.happened, who[1], moved, revision.number)
             expected.transfers[seq, leg] = posted
-        self._score(expected, who, turn)
-
-    def _score(self, expected: Expected, who: Who, turn: Turn) -> None:
-        """Boards count what is issued and adjusted, less what goes back there."""
-        earned: Counter[str] = Counter()
-        for each in turn.moved:
-            if each.debit in _COUNTED:
-                earned[each.currency] += each.amount
-            elif each.credit in _COUNTED:
-                earned[each.currency] -= each.amount
-        for board in turn.document["leaderboards"]:
-            points = earned[board["currency"]]
-            split = turn.data.get("team") if "split" in board else ""
-            if points and split is not None:
-                window = period(board["window"], turn.time, turn.document["timezone"])
-                self._add(expected, (who[0], board["id"]), (window, split, who[1]), points, turn.happened)
-
-    def _add(
-        self, expected: Expected, name: tuple[str, str], row: tuple[str, str, str], points: int, time: datetime
-    ) -> None:
-        rows, window = expected.boards[name], row[0]
-        if window != "all":
-            if window <= expected.expired.get(name, ""):
-                return
-            windows = sorted({dated for dated, _, _ in rows if dated != "all"} | {window})
-            for oldest in windows[: -self._windows_max]:
-                expected.expired[name] = oldest
-                for gone in [each for each in rows if each[0] == oldest]:
-                    del rows[gone]
-            if window <= expected.expired.get(name, ""):
-                return
-        score, reached = rows.get(row, (0, time))
-        rows[row] = (score + points, max(reached, time))
+        score(expected, seq, who, turn, self._windows_max)
 
 
 def _play(turn: Turn) -> None:
@@ -121,6 +86,7 @@ def _play(turn: Turn) -> None:
         if carry_out(turn):
             _follow(turn, None)
     elif not is_refused(turn):
+        turn.judged = True
         for streak in turn.part("streaks"):
             if is_about(streak, turn.type):
                 advance(turn, streak)

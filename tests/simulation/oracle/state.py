@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 Who = tuple[str, str]  # tenant, actor
+Row = tuple[str, str, str]  # window, split, actor
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -98,6 +99,16 @@ class Redemption:
 
 
 @dataclass
+class Best:
+    """How an actor does on a board: the latest window, its score, the best before it (None: it is the first)."""
+
+    window: str
+    score: int = 0
+    to_beat: int | None = None
+    told: bool = False
+
+
+@dataclass
 class Actor:
     """All that an actor ever did and got."""
 
@@ -140,10 +151,17 @@ class Expected:
     unique: list[int] = field(default_factory=list)
     actors: dict[Who, Actor] = field(default_factory=lambda: defaultdict(Actor))
     history: dict[Who, list[tuple[int, Known]]] = field(default_factory=lambda: defaultdict(list))
-    boards: dict[tuple[str, str], dict[tuple[str, str, str], tuple[int, datetime]]] = field(
+    boards: dict[tuple[str, str], dict[Row, tuple[int, datetime]]] = field(
         default_factory=lambda: defaultdict(dict)
     )  # tenant, board: (window, split, actor): score, reached
     expired: dict[tuple[str, str], str] = field(default_factory=dict)
+    scored: set[int] = field(default_factory=set)  # sequences that boards are told of, though nothing may have moved
+    # Personal bests, by tenant, board, split and actor; those of which the order of the log alone does not decide.
+    bests: dict[tuple[str, str, str, str], Best] = field(default_factory=dict)
+    watched: set[tuple[str, str, str, str]] = field(default_factory=set)
+    unclear: set[tuple[str, str, str, str]] = field(default_factory=set)
+    # By tenant, board, window, split and actor: sequence, score, what was beaten.
+    told: dict[tuple[str, str, str, str, str], tuple[int, int, int]] = field(default_factory=dict)
 
 
 def known(actor: Actor) -> Known:

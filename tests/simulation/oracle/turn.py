@@ -28,6 +28,7 @@ class Turn:
         self.moved: list[Moved] = []
         self.facts: list[str] = []
         self.changed = False
+        self.judged = False  # it is an event that no abuse limit refused
         self.outcome: tuple[str, str | None] | None = None
         self.ask: dict[str, Any] | None = None
 
