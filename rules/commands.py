@@ -52,10 +52,11 @@ _OTHERS: Final[dict[str, Judge]] = {
 def apply_command(profile: Profile, command: Event, economy: Economy, seq: int) -> Decision:
     """Decide about a command, or about what the ledger answered to one. A refused command changes nothing.
 
-    What a command gives may lead to levels and badges, as with any other event.
+    What a command gives may lead to levels and badges, as with any other event. If something of it is out of range,
+    all of it is refused as `balance_out_of_range`: who sent the command hears of it, as of a dead letter nobody would.
 
     Raises:
-        PoisonEvent: `unknown_command`; or an award that follows from the command is out of range.
+        PoisonEvent: `unknown_command`; or an answer that can't be read.
     """
     try:
         if command.type in _COMMANDS:
@@ -67,4 +68,8 @@ def apply_command(profile: Profile, command: Event, economy: Economy, seq: int) 
             return _OTHERS[command.type](profile, command, economy, seq)
     except Refusal as refusal:
         return Decision(profile, outcome=Outcome("refused", refusal.reason), event=refusal.event)
+    except PoisonEvent as poison:
+        if poison.reason is not Reason.AMOUNT_OUT_OF_RANGE:
+            raise
+        return Decision(profile, outcome=Outcome("refused", "balance_out_of_range"))
     raise PoisonEvent(Reason.UNKNOWN_COMMAND, f"there is no command {command.type}")

@@ -67,8 +67,8 @@ def reverse(profile: Profile, answer: Event, economy: Economy, seq: int) -> Deci
     of its own time.
 
     Raises:
-        Refusal: `already_reversed`, `unknown_event`.
-        PoisonEvent: the answer can't be read; or what is given back is out of range.
+        Refusal: `already_reversed`, `unknown_event`; `balance_out_of_range`: no balance can hold what is given back.
+        PoisonEvent: the answer can't be read.
     """
     try:
         found = msgspec.convert(answer.data, ReversalAnswer, strict=False)
@@ -82,7 +82,10 @@ def reverse(profile: Profile, answer: Event, economy: Economy, seq: int) -> Deci
         raise Refusal("unknown_event", command)
     work = Work(profile, named(answer, found.event), economy)
     work.change(reversed=(*work.game.reversed, digest))
-    _post_opposite(work, found, actor_account(answer.subject))
+    try:
+        _post_opposite(work, found, actor_account(answer.subject))
+    except PoisonEvent as out_of_range:  # in the name of the command, which waits for its outcome
+        raise Refusal("balance_out_of_range", command) from out_of_range
     redeemed = find(work.game, found.asked.source, found.asked.id)
     ask = undo(work, redeemed) if redeemed is not None and redeemed.state == "active" else None
     return msgspec.structs.replace(work.applied(seq), outcome=Outcome("applied"), event=command, ask=ask)

@@ -89,6 +89,7 @@ def cancel(work: Work, data: dict[str, Any], seq: int) -> Decision:
 
     Raises:
         Refusal: `unknown_redemption`, `not_settled` while the ledger is asked, `already_cancelled`, `expired`.
+        PoisonEvent: the refund is out of range.
     """
     name, source = data.get("redemption"), data.get("source")
     redemption = find(work.game, source if isinstance(source, str) else None, name)
