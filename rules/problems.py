@@ -19,12 +19,6 @@ from rules import (
 )
 from rules.fields import closest
 
-NOT_BUILT: Final = frozenset(
-    {
-        "rewards",
-    }
-)
-_NOT_BUILT_KEYS: Final[dict[str, frozenset[str]]] = {}
 _MODELS: Final[dict[str, type[condition_schema.Model]]] = {
     "rules": schema.Rule,
     "multipliers": schema.Multiplier,
