@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, StrictBool, ValidationInfo, model_validator
 
 from rules.badge_schema import CountOf
 from rules.condition_schema import FieldPath, Model
@@ -32,7 +32,7 @@ class Leaderboard(Model):
     window: Annotated[Literal["day", "week", "month", "season", "all"], AfterValidator(_with_seasons)]
     tie: Literal["first", "shared"] = "first"
     split: Annotated[FieldPath, AfterValidator(_split_field)] | None = None
-    personal_best: bool = False
+    personal_best: StrictBool = False
 
     @model_validator(mode="after")
     def _one_measure(self) -> "Leaderboard":

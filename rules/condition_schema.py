@@ -83,7 +83,7 @@ class Comparison(Model):
     value: Any
 
     @model_validator(mode="after")
-    def _check_value(self) -> "Comparison":
+    def _check_value(self, info: ValidationInfo) -> "Comparison":
         if self.op == "exists":
             if not isinstance(self.value, bool):
                 raise mistake("value", "exists takes true or false", "value: true", at="value")
@@ -96,10 +96,10 @@ class Comparison(Model):
         if len(values) > VALUES_MAX:
             raise mistake("value", f"a list has at most {VALUES_MAX} values", "split the rule", at="value")
         for value in values:
-            self._check_one(value)
+            self._check_one(value, info)
         return self
 
-    def _check_one(self, value: object) -> None:
+    def _check_one(self, value: object, info: ValidationInfo) -> None:
         if not (isinstance(value, str | bool) or is_number(value)):
             raise mistake("value", f"{value!r} can't be compared", "text, a number, true or false", at="value")
         if self.op in ORDERINGS and isinstance(value, bool):
@@ -110,7 +110,7 @@ class Comparison(Model):
             self._check_op("an instant")
             _instant_or_mistake(value)
         elif self.field == "profile.badges":
-            self._check_badge(value)
+            self._check_badge(value, info)
         elif self.field.startswith("profile."):
             self._check_op("a number")
             if not is_number(value):
@@ -118,11 +118,15 @@ class Comparison(Model):
         elif self.field.startswith("event.") and not isinstance(value, str):
             raise mistake("never", f"{self.field} is text: {value!r} can never match", "quote it", at="value")
 
-    def _check_badge(self, value: object) -> None:
+    def _check_badge(self, value: object, info: ValidationInfo) -> None:
         if self.op not in {"contains", "contains_any", "contains_all"}:
             raise mistake("never", f"{self.field} is a list, so {self.op} can never match", "contains", at="op")
         if not isinstance(value, str):
             raise mistake("never", f"badges have ids: {value!r} is none", "the id of a badge", at="value")
+        known = (info.context or {}).get("badges")
+        if known is not None and value not in known:
+            suggestion = closest(value, known) or "add it to badges"
+            raise mistake("unknown_badge", f"there is no badge {value!r}", suggestion, at="value")
 
     def _check_op(self, what: str) -> None:
         if self.op not in SCALAR_OPS:

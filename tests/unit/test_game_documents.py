@@ -135,6 +135,8 @@ AUTUMN = {"id": "autumn", "from": "2026-09-01T00:00:00Z", "until": "2026-12-01T0
     [
         ({"leaderboards": [BOARD]}, "leaderboards[0]"),
         ({"leaderboards": [BOARD | {"currency": "xp", "count": {"on": "x"}}]}, "leaderboards[0]"),
+        ({"leaderboards": [BOARD | {"currency": "xp", "personal_best": "yes"}]}, "leaderboards[0].personal_best"),
+        ({"leaderboards": [BOARD | {"currency": "xp", "personal_best": 1}]}, "leaderboards[0].personal_best"),
         ({"leaderboards": [BOARD | {"count": {"on": "X"}}]}, "leaderboards[0].count.on[0]"),
         ({"leaderboards": [BOARD | {"count": {"on": "x", "when": NEVER}}]}, "leaderboards[0].count.when"),
         ({"leaderboards": [BOARD | {"currency": "xp", "window": "season"}]}, "leaderboards[0].window"),
@@ -183,6 +185,9 @@ def test_ids_are_unique_in_their_section() -> None:
         {"field": "profile.badges", "op": "eq", "value": "b"},
         {"field": "profile.badges", "op": "contains", "value": 1},
         {"field": "profile.badges.b", "op": "exists", "value": True},
+        {"field": "profile.badges", "op": "contains", "value": "bb"},
+        {"field": "profile.badges", "op": "contains_all", "value": ["b", "c"]},
+        {"not": {"field": "profile.badges", "op": "contains_any", "value": ["gone"]}},
     ],
 )
 def test_condition_on_the_game_that_can_never_hold(condition: dict[str, Any]) -> None:
