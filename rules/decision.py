@@ -14,11 +14,17 @@ ISSUED = "issued"
 SPENT = "spent"
 ADJUSTED = "adjusted"
 REVERSED = "reversed"
+_REWARD = "reward:"
 
 
 def reward_account(reward: str) -> str:
     """Return the name of the account that holds what was paid for a reward."""
-    return f"reward:{reward}"
+    return f"{_REWARD}{reward}"
+
+
+def is_reward_account(account: str) -> bool:
+    """Return whether an account holds what was paid for a reward."""
+    return account.startswith(_REWARD)
 
 
 def actor_account(actor: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from pipeline.errors import PoisonEvent, Reason
 from pipeline.events import ID_LENGTH_MAX, SOURCE_LENGTH_MAX, Event, ReversalAsked
-from rules.decision import REVERSED, Decision, Outcome, actor_account
+from rules.decision import REVERSED, Decision, Outcome, actor_account, is_reward_account
 from rules.economy import Economy
 from rules.origins import Origin, digest_of, named
 from rules.profile import NO_GAME, Profile
@@ -66,8 +66,12 @@ def reverse(profile: Profile, answer: Event, economy: Economy, seq: int) -> Deci
     rest. Levels, badges and what limits have counted stay. Leaderboards lose what the event had brought, in the windows
     of its own time.
 
+    A refund of a reward stays: the redemption is cancelled and its piece may be another's, so that who paid its cost
+    once more would get nothing for it.
+
     Raises:
-        Refusal: `already_reversed`, `unknown_event`; `balance_out_of_range`: no balance can hold what is given back.
+        Refusal: `already_reversed`, `unknown_event`; `not_reversible`: the event refunded a reward;
+            `balance_out_of_range`: no balance can hold what is given back.
         PoisonEvent: the answer can't be read.
     """
     try:
@@ -80,6 +84,8 @@ def reverse(profile: Profile, answer: Event, economy: Economy, seq: int) -> Deci
         raise Refusal("already_reversed", command)
     if found.event is None:
         raise Refusal("unknown_event", command)
+    if any(is_reward_account(each.debit_account) for each in found.transfers):
+        raise Refusal("not_reversible", command)
     work = Work(profile, named(answer, found.event), economy)
     work.change(reversed=(*work.game.reversed, digest))
     try:

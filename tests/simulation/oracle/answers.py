@@ -51,6 +51,9 @@ def _reverse(turn: Turn, said: dict[str, Any]) -> None:
     if origin is None:
         turn.outcome = ("refused", "unknown_event")
         return
+    if any(each["debit_account"].startswith("reward:") for each in said["transfers"]):
+        turn.outcome = ("refused", "not_reversible")
+        return
     turn.counts_for(origin["time"])
     turn.actor.reversed.add(asked)
     turn.changed = True
