@@ -27,15 +27,20 @@ def is_refused(work: Work, abuses: Iterable[Abuse]) -> bool:
         work.limits = {**work.limits, limit.key: encode_uses(use(uses, label, 1))}
         if room > 0:
             continue
-        if uses[label] == limit.maximum:
-            _flag(work, abuse)
+        _flag_once(work, abuse, label)
         if abuse.refuses:
             work.skipped.append((abuse.id, "abuse"))
             refused = True
     return refused
 
 
-def _flag(work: Work, abuse: Abuse) -> None:
+def _flag_once(work: Work, abuse: Abuse, label: int) -> None:
+    """Raise the flag unless this period has one. The count can't tell: a revision may have changed what is allowed."""
+    key = f"{abuse.limit.key}:flagged"
+    flagged = decode_uses(work.limits.get(key))
+    if label in flagged:
+        return
+    work.limits = {**work.limits, key: encode_uses(use(flagged, label, 1))}
     before = work.game.flags.get(abuse.id)
     flag = Flag(1 if before is None else before.times + 1, work.at_us)
     work.change(flags={**work.game.flags, abuse.id: flag})

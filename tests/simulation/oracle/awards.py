@@ -40,7 +40,8 @@ def is_refused(turn: Turn) -> bool:
         name = f"abuse:{abuse['id']}"
         before = turn.used(name, abuse["per"])
         turn.use(name, abuse["per"], 1)
-        if before == abuse["times"]:
+        if before >= abuse["times"] and not turn.used(name, abuse["per"], "flagged"):
+            turn.use(name, abuse["per"], 1, "flagged")
             times, _ = turn.actor.flags.get(abuse["id"], (0, 0))
             turn.actor.flags[abuse["id"]] = (times + 1, turn.at)
             turn.facts.append("abuse.flagged")
