@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rules.badges import NOT_EARNED, give_badge, give_once_more
+from rules.badges import NOT_EARNED, give_badge, give_once_more, steps_of
 from rules.game import Badge
 from rules.refusal import Refusal, known_in
 from rules.work import Work
@@ -17,18 +17,19 @@ def award_badge(work: Work, data: dict[str, Any]) -> None:
     game = work.economy.game
     badge = known_in({} if game is None else game.badges, data, "badge")
     earned = work.game.badges.get(badge.id, NOT_EARNED)
-    steps = _steps(badge, data.get("tier"), earned.steps)
+    held = steps_of(badge, earned)
+    steps = _steps(badge, data.get("tier"), held)
     if badge.repeatable:
         give_once_more(work, badge, earned)
-    elif steps <= earned.steps or steps > len(badge.tiers):
+    elif steps <= held or steps > len(badge.tiers):
         raise Refusal("already_awarded")
     else:
         give_badge(work, badge, earned, steps)
 
 
-def _steps(badge: Badge, tier: object, earned: int) -> int:
+def _steps(badge: Badge, tier: object, held: int) -> int:
     if tier is None:
-        return earned + 1
+        return held + 1
     names = [name for name, _ in badge.tiers]
     if tier not in names:
         raise Refusal("unknown_tier")

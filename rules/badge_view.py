@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from pipeline.events import EPOCH
-from rules.badges import NOT_EARNED, Holdings, Progress, progress
+from rules.badges import NOT_EARNED, Holdings, Progress, progress, steps_of
 from rules.game import Badge, Counted, Game
 from rules.profile import Earned
 
@@ -49,9 +49,10 @@ def _next_step(badge: Badge, earned: Earned, held: Holdings) -> tuple[str | None
     current, target = progress(badge.criterion, held)
     if badge.repeatable:
         return None, Progress(current, target * (earned.steps + 1))
-    if earned.steps >= len(badge.tiers):
+    steps = steps_of(badge, earned)
+    if steps >= len(badge.tiers):
         return None
-    tier, at = badge.tiers[earned.steps]
+    tier, at = badge.tiers[steps]
     return tier, Progress(current, at if isinstance(badge.criterion, Counted) else target)
 
 
@@ -61,7 +62,7 @@ def _earned(badge: Badge, earned: Earned) -> dict[str, object]:
         "badge": badge.id,
         "name": badge.name,
         "category": badge.category,
-        "tier": tiers[-1][0] if tiers else None,
+        "tier": earned.tier or (tiers[-1][0] if tiers else None),
         "times": earned.steps + earned.given if badge.repeatable else 1,
         "earned_at": shown_instant(earned.at_us),
     }

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol, assert_never
 
 from rules.amounts import BALANCE_MAX
+from rules.badge_schema import TIERS
 from rules.decision import Fact
 from rules.game import Badge, BalanceOf, Counted, Counter, Criterion, LevelOf, Parts, StreakOf
 from rules.profile import Earned, Game
@@ -51,10 +52,11 @@ def award_badges(work: Work, badges: Iterable[Badge]) -> None:
     """
     for badge in badges:
         earned = work.game.badges.get(badge.id, NOT_EARNED)
-        if earned.steps >= len(badge.tiers) and not badge.repeatable:
+        held = steps_of(badge, earned)
+        if held >= len(badge.tiers) and not badge.repeatable:
             continue  # as most badges are, after a while
         steps = steps_reached(badge, work)
-        if steps > earned.steps:
+        if steps > held:
             give_badge(work, badge, earned, steps)
 
 
@@ -64,11 +66,13 @@ def give_badge(work: Work, badge: Badge, earned: Earned, steps: int) -> None:
     Raises:
         PoisonEvent: an award is out of range.
     """
-    _keep(work, badge, Earned(steps, work.at_us, earned.given))
+    held = steps_of(badge, earned)
     if badge.repeatable:
-        _tell(work, badge, None, steps - earned.steps, steps + earned.given)
+        _keep(work, badge, Earned(steps, work.at_us, earned.given))
+        _tell(work, badge, None, steps - held, steps + earned.given)
         return
-    for tier, _ in badge.tiers[earned.steps : steps]:
+    _keep(work, badge, Earned(steps, work.at_us, earned.given, badge.tiers[steps - 1][0]))
+    for tier, _ in badge.tiers[held:steps]:
         _tell(work, badge, tier, 1, 1)
 
 
@@ -80,6 +84,20 @@ def give_once_more(work: Work, badge: Badge, earned: Earned) -> None:
     """
     _keep(work, badge, Earned(earned.steps, work.at_us, earned.given + 1))
     _tell(work, badge, None, 1, earned.steps + earned.given + 1)
+
+
+def steps_of(badge: Badge, earned: Earned) -> int:
+    """Return how many steps of a badge an actor has, as the document has them now.
+
+    Of tiers: all up to the one reached, by its name; one that a revision put below it is passed over for good.
+    """
+    tier = earned.tier
+    if tier is None or badge.repeatable:
+        return earned.steps
+    if earned.steps <= len(badge.tiers) and badge.tiers[earned.steps - 1][0] == tier:
+        return earned.steps  # no revision changed what is below it
+    highest = TIERS.index(tier)
+    return sum(name is None or TIERS.index(name) <= highest for name, _ in badge.tiers)
 
 
 def steps_reached(badge: Badge, held: Holdings) -> int:

@@ -13,11 +13,14 @@ class Earned(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A badge that an actor has: how many of its steps were reached, and when the last was, by the event's time.
 
     A step is a tier, or a further multiple of a badge that is repeatable. `given` counts what commands gave beyond.
+    `tier` is the highest tier that was reached: a later revision may have others below it. It is None for a badge
+    without tiers, and in profiles stored before it was kept.
     """
 
     steps: int
     at_us: int
     given: int = 0
+    tier: str | None = None
 
 
 class QuestState(msgspec.Struct, frozen=True, array_like=True, gc=False):

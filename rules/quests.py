@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from rules.badges import NOT_EARNED, give_badge, give_once_more
+from rules.badges import NOT_EARNED, give_badge, give_once_more, steps_of
 from rules.decision import Fact
 from rules.game import Quest, QuestTask
 from rules.profile import QuestState
@@ -58,8 +58,8 @@ def _complete(work: Work, quest: Quest) -> None:
         if badge.repeatable:  # beyond what is counted, or the first multiple would not be awarded any more
             if earned is NOT_EARNED:
                 give_once_more(work, badge, earned)
-        elif earned.steps < len(badge.tiers):
-            give_badge(work, badge, earned, earned.steps + 1)
+        elif (held := steps_of(badge, earned)) < len(badge.tiers):
+            give_badge(work, badge, earned, held + 1)
 
 
 def start_quest(work: Work, data: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import InvariantBroken
 from rules.limits import encode_uses
-from rules.profile import EMPTY, Profile
+from rules.profile import EMPTY, Earned, Game, Profile
 from tables import profiles
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "profiles_v1.txt"
@@ -46,6 +46,15 @@ def test_later_field_is_passed_over_and_earlier_profile_filled_up() -> None:
 
     assert profiles.decode(msgspec.msgpack.encode([*values, "new"])) == EXAMPLE
     assert profiles.decode(msgspec.msgpack.encode(values[:3])) == Profile(seq=4_711, level=3)
+
+
+def test_badge_stored_before_its_tier_was_kept_has_none() -> None:
+    """Its tiers are those of its number of steps, until the next one is reached."""
+    earlier = Profile(game=Game(badges={"merger": Earned(steps=2, at_us=7)}))
+    values = msgspec.msgpack.decode(profiles.encode(earlier))
+    values[7][2]["merger"] = [2, 7, 0]
+
+    assert profiles.decode(msgspec.msgpack.encode(values)) == earlier
 
 
 @pytest.mark.parametrize("stored", [b"", b"\xc1", b"\x93\x02\x00\x01", msgspec.msgpack.encode({"a": 1})])
