@@ -30,7 +30,7 @@ def freeze_streak(work: Work, data: dict[str, Any]) -> None:
         raise Refusal("nothing_to_freeze")
     uses = decode_uses(work.limits.get(streak.freezes.key))
     label = streak.freezes.label(work.at_seconds, work.zone)
-    if not left(streak.freezes.maximum, uses, label) or len(state.frozen) >= streak_state.FROZEN_MAX:
+    if not left(streak.freezes.maximum, uses, label) or not streak_state.room(state):
         raise Refusal("no_freezes_left")
     work.limits = {**work.limits, streak.freezes.key: encode_uses(use(uses, label, 1))}
     state = streak_state.freeze(state, kept + 1)

@@ -14,6 +14,7 @@ import msgspec
 STRETCHES_MAX: Final = 32
 """Stretches that are remembered one by one; with more gaps than that, the oldest is only counted."""
 FROZEN_MAX: Final = 64
+"""Frozen periods that are remembered at a time."""
 
 
 class Stretch(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -82,6 +83,11 @@ def freeze(state: StreakState, period: int) -> StreakState:
     """Return the state once `period`, which is not active, is covered."""
     frozen = tuple(sorted({*state.frozen, period}))[-FROZEN_MAX:]
     return msgspec.structs.replace(state, frozen=frozen)
+
+
+def room(state: StreakState) -> int:
+    """Return how many further periods can be covered: of a covered one no run must ever lose sight."""
+    return max(FROZEN_MAX - len(state.frozen), 0)
 
 
 def run_at(state: StreakState, index: int, grace: int) -> Run:

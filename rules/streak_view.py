@@ -25,7 +25,7 @@ def show_streak(streak: Streak, profile: Profile, seconds: int, zone: Zone) -> d
     state = profile.game.streaks.get(streak.id, streak_state.NONE) if profile.game else streak_state.NONE
     now = period_of(streak.every, seconds, zone)
     length = streak_state.current(state, now, streak.grace)
-    freezes = freezes_left(streak, profile, seconds, zone)
+    freezes = freezes_left(streak, profile, state, seconds, zone)
     risk = _risk(state, now, streak.grace)
     needed = _freezes_needed(state, now, streak.grace, freezes) if risk == "broken" else None
     return {
@@ -41,12 +41,13 @@ def show_streak(streak: Streak, profile: Profile, seconds: int, zone: Zone) -> d
     }
 
 
-def freezes_left(streak: Streak, profile: Profile, seconds: int, zone: Zone) -> int:
-    """Return how many freezes the actor has left at an instant."""
+def freezes_left(streak: Streak, profile: Profile, state: StreakState, seconds: int, zone: Zone) -> int:
+    """Return how many freezes the actor has left at an instant: as many as the command would grant."""
     if streak.freezes is None:
         return 0
     uses = decode_uses(profile.limits.get(streak.freezes.key))
-    return left(streak.freezes.maximum, uses, streak.freezes.label(seconds, zone)) or 0
+    allowed = left(streak.freezes.maximum, uses, streak.freezes.label(seconds, zone)) or 0
+    return min(allowed, streak_state.room(state))
 
 
 def health(streak: Streak, state: StreakState, now: int) -> int:
