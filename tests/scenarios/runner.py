@@ -3,11 +3,12 @@
 A scenario file has an `economy` (the sections of a document; `economy`, the tenant, and currencies may be left out)
 and `scenarios`. Of an event, `transfers` lists all that it posts (none, if left out), `facts` all facts but
 `points.awarded` (not looked at, if left out), each with the fields that matter; `outcome` is a command's status, with
-the reason after it; `scores` is what boards get, by their ids, and `windows` in which windows; `bests` are the personal
-bests that it makes (not looked at, if left out), written `week 2026-11-16: 12 > 10`. `times` and `apart`
-repeat an event: its transfers and facts are those of all repetitions. A row `publish` puts other sections into force.
-A transfer from `issued` to the actor is written `+10 xp award merged`, any other
-`issued > actor:ada 10 xp award merged`. A profile is held against at the time of the latest event.
+the reason after it; `scores` is what boards get, by their ids, `boards` the same with their parts (`coins
+league=gold`), and `windows` in which windows; `bests` are the personal bests that it makes (not looked at, if left
+out), written `week 2026-11-16: 12 > 10`. `times` and `apart` repeat an event: its transfers and facts are those of all
+repetitions. A row `publish` puts other sections into force. A transfer from `issued` to the actor is written `+10 xp
+award merged`, any other `issued > actor:ada 10 xp award merged`. A profile is held against at the time of the latest
+event.
 """
 
 from collections import Counter
@@ -158,6 +159,9 @@ def hold_row(decisions: Sequence[Decision], row: Mapping[str, Any], where: str) 
     scores = [each for decision in decisions for each in decision.scores]
     if "scores" in row:
         assert {each.board: each.points for each in scores} == row["scores"], where
+    if "boards" in row:
+        parts = {each.board if each.split is None else f"{each.board} {each.split}": each.points for each in scores}
+        assert parts == row["boards"], where
     if "windows" in row:
         assert [each.window for each in scores] == row["windows"], where
     if "outcome" in row:
