@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from rules.amounts import BALANCE_MAX
 from rules.decision import ADJUSTED, SPENT, PostingKind
 from rules.refusal import Refusal, amount_in, reason_in
 from rules.work import Work
@@ -25,15 +24,14 @@ def adjust(work: Work, data: dict[str, Any]) -> None:
     """Move an amount from `adjusted` to the actor; back, if it is negative.
 
     Raises:
-        Refusal: `unknown_currency`, `invalid_amount`, `invalid_reason`, `insufficient_balance`, `balance_out_of_range`.
+        Refusal: `unknown_currency`, `invalid_amount`, `invalid_reason`, `insufficient_balance`.
+        PoisonEvent: no balance can hold what is given.
     """
     currency = _currency(work, data)
     amount, reason = amount_in(data, signed=True), reason_in(data, "adjust")
     if amount < 0:
         _take(work, currency, -amount, ADJUSTED, "adjust", reason)
         return
-    if work.balances.get(currency, 0) + amount > BALANCE_MAX:
-        raise Refusal("balance_out_of_range")
     work.give(currency, amount, ADJUSTED, "adjust", reason)
 
 

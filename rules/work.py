@@ -94,6 +94,15 @@ class Work(EvalContext):
         """Return the ids of the badges that the actor has, those that the event gave included."""
         return list(self.game.badges)
 
+    def room(self, currency: str) -> int:
+        """Return how much the actor's account can still hold.
+
+        What pending redemptions reserve counts: it is still there in the ledger, and comes back if there is no piece.
+        """
+        pending = (each for each in self.game.redemptions if each.state == "pending")
+        reserved = sum(each.cost.get(currency, 0) for each in pending)
+        return BALANCE_MAX - self.balances.get(currency, 0) - reserved
+
     def change(self, **parts: Any) -> None:
         """Replace parts of the actor's game."""
         self.game = msgspec.structs.replace(self.game, **parts)
@@ -114,7 +123,7 @@ class Work(EvalContext):
             PoisonEvent: the amount or the balance is out of range.
         """
         balance = self.balances.get(currency, 0) + amount
-        if amount > TRANSFER_MAX or balance > BALANCE_MAX:
+        if amount > TRANSFER_MAX or balance > BALANCE_MAX or (self.game.redemptions and amount > self.room(currency)):
             raise out_of_range(amount, currency)
         if self.balances is self.profile.balances:
             self.balances = dict(self.balances)
