@@ -18,9 +18,9 @@ NODES_MAX: Final = 500
 DEPTH_MAX: Final = 16  # the parser of the generated function gives up at ninety
 VALUES_MAX: Final = 1_000
 
-_ROOTS: Final = ("data", "actor", "event", "profile")
-_EVENT_FIELDS: Final = ("type", "source", "time")
-_PROFILE_FIELDS: Final = ("balance", "level", "streak", "badges")
+ROOTS: Final = ("data", "actor", "event", "profile")
+EVENT_FIELDS: Final = ("type", "source", "time")
+PROFILE_FIELDS: Final = ("balance", "level", "streak", "badges")
 
 
 class Model(BaseModel):
@@ -31,22 +31,20 @@ class Model(BaseModel):
 
 def _field_path(path: str, info: ValidationInfo) -> str:
     root, *keys = path.split(".")
-    if root not in _ROOTS:
-        raise mistake(
-            "field", f"a field begins with data, actor, event or profile, not {root!r}", closest(root, _ROOTS)
-        )
+    if root not in ROOTS:
+        raise mistake("field", f"a field begins with data, actor, event or profile, not {root!r}", closest(root, ROOTS))
     if not keys or not all(keys) or len(keys) > PATH_KEYS_MAX:
         raise mistake("field", f"{path!r} names no field", f"{root}.<name>")
-    if root == "event" and (len(keys) > 1 or keys[0] not in _EVENT_FIELDS):
-        raise mistake("field", f"an event has no field {'.'.join(keys)!r}", closest(keys[0], _EVENT_FIELDS))
+    if root == "event" and (len(keys) > 1 or keys[0] not in EVENT_FIELDS):
+        raise mistake("field", f"an event has no field {'.'.join(keys)!r}", closest(keys[0], EVENT_FIELDS))
     if root == "profile":
         _profile_field(keys, info)
     return path
 
 
 def _profile_field(keys: list[str], info: ValidationInfo) -> None:
-    if keys[0] not in _PROFILE_FIELDS:
-        raise mistake("field", f"a profile has no field {keys[0]!r}", closest(keys[0], _PROFILE_FIELDS))
+    if keys[0] not in PROFILE_FIELDS:
+        raise mistake("field", f"a profile has no field {keys[0]!r}", closest(keys[0], PROFILE_FIELDS))
     if keys[0] in {"level", "badges"} and len(keys) > 1:
         raise mistake("field", f"profile.{keys[0]} has no parts", f"write profile.{keys[0]}")
     if keys[0] == "streak":
