@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from agents.cause import PLACE_HEADERS, Cause, cause_of, event_of, youngest_ms
-from pipeline.errors import PoisonEvent
+from pipeline.errors import PoisonEvent, Reason
 from pipeline.events import (
     TRACE_HEADER,
     CommandOutcome,
@@ -21,7 +21,8 @@ from pipeline.events import (
 )
 from pipeline.recordbatch.model import Effects, Record, Run, StageCore, TableView
 from pipeline.topology import DEAD_LETTERS, FACTS, MATCH, OUTCOMES, TRANSACTIONS, topic_name
-from rules.decision import Decision
+from rules.commands import is_command
+from rules.decision import Decision, Outcome
 from rules.economy import Economy
 from rules.evaluate import apply
 from rules.profile import EMPTY, Profile
@@ -30,6 +31,9 @@ from tables import profiles
 
 # The `source` of every fact: with its id it makes a fact the same fact.
 SOURCE = "plaudit/match"
+# Where no economy is in force, a command has an outcome all the same: its sender waits for one, not for a dead letter.
+_NOTHING_IN_FORCE = frozenset({Reason.UNKNOWN_TENANT, Reason.NO_ECONOMY})
+_NO_REVISION = 0
 
 
 class Economies(Protocol):
@@ -43,7 +47,7 @@ class Economies(Protocol):
         """Return the economy in force for an event of the tenant.
 
         Raises:
-            PoisonEvent: there is none.
+            PoisonEvent: there is none (`unknown_tenant`, `no_economy`).
         """
         ...
 
@@ -133,6 +137,9 @@ class MatchStage(StageCore):
                 economy = self._economies.at(event.tenant, cause.appended_ms)
                 decision = apply(profile, event, economy, cause.seq)
             except PoisonEvent as refused:
+                if refused.reason in _NOTHING_IN_FORCE and is_command(event.type):
+                    answer = Decision(profile, outcome=Outcome("refused", refused.reason.value))
+                    return _new(_Verdict, (cause, event, _NO_REVISION, answer, False))
                 poison = refused
             else:
                 current[cause.key] = decision.profile

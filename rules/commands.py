@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.errors import PoisonEvent, Reason
-from pipeline.events import REVERSAL_ANSWER, STOCK_ANSWER, Event
+from pipeline.events import ANSWER_PREFIX, REVERSAL_ANSWER, STOCK_ANSWER, Event
 from rules.attributes import set_attributes
 from rules.badge_commands import award_badge
 from rules.decision import Decision, Outcome
@@ -47,6 +47,11 @@ _OTHERS: Final[dict[str, Judge]] = {
     REVERSAL_ANSWER: reverse,
     STOCK_ANSWER: settle,
 }
+
+
+def is_command(event_type: str) -> bool:
+    """Return whether events of this type ask for something, and wait for an outcome."""
+    return event_type in _COMMANDS or (event_type in _OTHERS and not event_type.startswith(ANSWER_PREFIX))
 
 
 def apply_command(profile: Profile, command: Event, economy: Economy, seq: int) -> Decision:

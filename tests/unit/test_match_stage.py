@@ -164,6 +164,41 @@ def test_a_refused_event_is_refused_once_by_an_actor_with_a_profile() -> None:
     assert again.counts == {"redelivered": 1}
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"tenant": "nobody"}, "unknown_tenant"), ({"appended_ms": APPENDED_MS - 1}, "no_economy")],
+)
+@pytest.mark.parametrize("name", ["spend", "attributes.set", "reverse", "reward.redeem", "reward.cancel"])
+def test_a_command_that_no_economy_can_judge_is_answered(changes: dict[str, Any], reason: str, name: str) -> None:
+    """Whoever sent it waits for its outcome, not for a dead letter; it makes no profile."""
+    match = Match((APPENDED_MS, economy()))
+
+    effects = match.run(arrived(1, id="command-1", type=f"plaudit.{name}", **changes))
+
+    [output] = sent(effects, "outcomes")
+    assert output.key == b"command-1"
+    assert json.loads(output.value or b"") == {
+        "id": "command-1",
+        "status": "refused",
+        "reason": reason,
+        "transfers": [],
+        "balances": {},
+    }
+    assert letters(effects) == []
+    assert sent(effects, "transactions") == []
+    assert match.table.rows == {}
+    assert effects.counts == {"refused": 1}
+
+
+@pytest.mark.parametrize("name", ["plaudit.unheard-of", "plaudit.answer.stock"])
+def test_what_is_no_command_waits_for_no_outcome(name: str) -> None:
+    """It is a dead letter, as any other event of a tenant without an economy."""
+    effects = Match().run(arrived(1, tenant="nobody", type=name))
+
+    assert letters(effects) == ["unknown_tenant"]
+    assert sent(effects, "outcomes") == []
+
+
 def test_refused_events_make_no_profiles() -> None:
     """Garbage with ever new actors doesn't fill the table."""
     match = Match()

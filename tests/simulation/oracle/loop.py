@@ -57,7 +57,11 @@ class Oracle:
         in_force = [each for each in revisions if each.effective <= appended]
         if not in_force:
             heard = [each for each in revisions if each.published <= appended - self._margin_ms]
-            expected.refused[seq] = "no_economy" if heard else "unknown_tenant"
+            reason = "no_economy" if heard else "unknown_tenant"
+            if event["type"].startswith("plaudit."):
+                expected.outcomes[seq] = (event["id"], "refused", reason)
+            else:
+                expected.refused[seq] = reason
             return
         revision = max(in_force, key=lambda each: (each.effective, each.number))
         who = (tenant, event["subject"])
