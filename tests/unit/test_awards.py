@@ -398,6 +398,36 @@ def test_unnamed_major_version_is_refused(event_type: str, version: str | None, 
         assert refusal.value.reason is Reason.UNSUPPORTED_VERSION
 
 
+@pytest.mark.parametrize(
+    ("event_type", "version", "accepted"),
+    [
+        ("health.sleep.recorded", "3.0.0", True),
+        ("health.sleep.recorded", "2.0.0", False),
+        ("health.steps", "2.0.0", True),
+        ("health", "1.0.0", True),
+        ("health", "2.0.0", False),
+        ("push", "1.9.9-rc.1", True),
+        ("push", "2.0.0", False),
+        ("push", None, True),
+        ("plaudit.attributes.set", "9.0.0", True),
+    ],
+)
+def test_longest_prefix_names_the_versions_of_every_event_but_commands(
+    event_type: str, version: str | None, accepted: bool
+) -> None:
+    """`*` stands for all that nothing else names, for types without a rule too; a prefix is not its own first word."""
+    named = {"*": [1], "health.*": [2], "health.sleep.*": [3]}
+    economy = builders.economy({"on": "pr.merged"}, dataversions=named)
+    event = builders.event(type=event_type, dataversion=version)
+
+    if accepted:
+        play(economy, event)
+    else:
+        with pytest.raises(PoisonEvent) as refusal:
+            play(economy, event)
+        assert refusal.value.reason is Reason.UNSUPPORTED_VERSION
+
+
 def test_sequence_is_applied_once() -> None:
     """The shell skips redeliveries; if it did not, the worker would stop rather than pay twice."""
     decision = apply(EMPTY, merged(), builders.economy({}), 7)
