@@ -1,7 +1,7 @@
 """The stage `match`: judges each event by the economy in force when it was appended, and keeps the actors' profiles."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -22,7 +22,7 @@ from pipeline.events import (
 from pipeline.recordbatch.model import Effects, Record, Run, StageCore, TableView
 from pipeline.topology import DEAD_LETTERS, FACTS, MATCH, OUTCOMES, TRANSACTIONS, topic_name
 from rules.commands import is_command
-from rules.decision import Decision, Outcome
+from rules.decision import Decision, Outcome, RefusalReason
 from rules.economy import Economy
 from rules.evaluate import apply
 from rules.profile import EMPTY, Profile
@@ -32,7 +32,10 @@ from tables import profiles
 # The `source` of every fact: with its id it makes a fact the same fact.
 SOURCE = "plaudit/match"
 # Where no economy is in force, a command has an outcome all the same: its sender waits for one, not for a dead letter.
-_NOTHING_IN_FORCE = frozenset({Reason.UNKNOWN_TENANT, Reason.NO_ECONOMY})
+_NOTHING_IN_FORCE: Mapping[Reason, RefusalReason] = {
+    Reason.UNKNOWN_TENANT: "unknown_tenant",
+    Reason.NO_ECONOMY: "no_economy",
+}
 _NO_REVISION = 0
 
 
@@ -138,7 +141,7 @@ class MatchStage(StageCore):
                 decision = apply(profile, event, economy, cause.seq)
             except PoisonEvent as refused:
                 if refused.reason in _NOTHING_IN_FORCE and is_command(event.type):
-                    answer = Decision(profile, outcome=Outcome("refused", refused.reason.value))
+                    answer = Decision(profile, outcome=Outcome("refused", _NOTHING_IN_FORCE[refused.reason]))
                     return _new(_Verdict, (cause, event, _NO_REVISION, answer, False))
                 poison = refused
             else:

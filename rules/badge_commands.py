@@ -15,7 +15,7 @@ def award_badge(work: Work, data: dict[str, Any]) -> None:
         Refusal: `unknown_badge`, `unknown_tier`, `already_awarded`.
     """
     game = work.economy.game
-    badge = known_in({} if game is None else game.badges, data, "badge")
+    badge = known_in({} if game is None else game.badges, data.get("badge"), "unknown_badge")
     earned = work.game.badges.get(badge.id, NOT_EARNED)
     held = steps_of(badge, earned)
     steps = _steps(badge, data.get("tier"), held)

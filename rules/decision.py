@@ -10,6 +10,47 @@ from rules.profile import Profile
 PostingKind = Literal["award", "bonus", "spend", "redeem", "adjust", "reverse"]
 SkipReason = Literal["limit", "cooldown", "zero", "too_old", "abuse"]
 
+RefusalReason = Literal[
+    "already_awarded",
+    "already_cancelled",
+    "already_completed",
+    "already_reversed",
+    "already_started",
+    "attribute_out_of_range",
+    "attributes_too_large",
+    "balance_out_of_range",
+    "expired",
+    "insufficient_balance",
+    "invalid_amount",
+    "invalid_attribute_name",
+    "invalid_reason",
+    "invalid_timezone",
+    "limit_reached",
+    "no_economy",
+    "no_freezes_left",
+    "no_streak",
+    "not_freezable",
+    "not_open",
+    "not_reversible",
+    "not_settled",
+    "not_spendable",
+    "nothing_to_freeze",
+    "out_of_stock",
+    "starts_by_itself",
+    "too_many_attributes",
+    "too_many_open",
+    "unknown_badge",
+    "unknown_currency",
+    "unknown_event",
+    "unknown_quest",
+    "unknown_redemption",
+    "unknown_reward",
+    "unknown_streak",
+    "unknown_tenant",
+    "unknown_tier",
+]
+"""Why a command is refused: the codes that users meet, so none is ever renamed (docs/economy.md)."""
+
 ISSUED = "issued"
 SPENT = "spent"
 ADJUSTED = "adjusted"
@@ -54,10 +95,10 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """The answer to a command. `reason` is a code, None when the command was applied."""
+    """The answer to a command. `reason` is None when the command was applied."""
 
     status: Literal["applied", "refused"]
-    reason: str | None = None
+    reason: RefusalReason | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

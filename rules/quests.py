@@ -69,7 +69,7 @@ def start_quest(work: Work, data: Mapping[str, Any]) -> None:
         Refusal: `unknown_quest`, `starts_by_itself`, `already_completed`, `already_started`, `not_open` at that time.
     """
     game = work.economy.game
-    quest = known_in({} if game is None else game.quests, data, "quest")
+    quest = known_in({} if game is None else game.quests, data.get("quest"), "unknown_quest")
     if quest.automatic:
         raise Refusal("starts_by_itself")
     state = work.game.quests.get(quest.id)

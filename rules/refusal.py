@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar
 
 from pipeline.errors import PipelineError
 from pipeline.events import Event
+from rules.decision import RefusalReason
 from rules.fields import TRANSFER_MAX
 
 T = TypeVar("T")
@@ -18,7 +19,7 @@ class Refusal(PipelineError):
     `event` is the command, where it isn't the event that is judged.
     """
 
-    def __init__(self, reason: str, event: Event | None = None) -> None:
+    def __init__(self, reason: RefusalReason, event: Event | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.event = event
@@ -50,14 +51,13 @@ def reason_in(data: Mapping[str, Any], default: str) -> str:
     return reason
 
 
-def known_in(entries: Mapping[str, T], data: Mapping[str, Any], what: str) -> T:
-    """Return the entry that a command names.
+def known_in(entries: Mapping[str, T], name: object, otherwise: RefusalReason) -> T:
+    """Return the entry of the economy that a command names.
 
     Raises:
-        Refusal: `unknown_<what>`.
+        Refusal: `otherwise`: there is none.
     """
-    name = data.get(what)
     entry = entries.get(name) if isinstance(name, str) else None
     if entry is None:
-        raise Refusal(f"unknown_{what}")
+        raise Refusal(otherwise)
     return entry

@@ -31,7 +31,7 @@ def redeem(work: Work, data: dict[str, Any], seq: int) -> Decision:
         Refusal: `unknown_reward`, `limit_reached` for this actor, `insufficient_balance`, `too_many_open`.
     """
     game = work.economy.game
-    reward = known_in({} if game is None else game.rewards, data, "reward")
+    reward = known_in({} if game is None else game.rewards, data.get("reward"), "unknown_reward")
     if reward.per_actor is not None and work.game.redeemed.get(reward.id, 0) >= reward.per_actor:
         raise Refusal("limit_reached")
     if any(work.balances.get(currency, 0) < amount for currency, amount in reward.cost):

@@ -18,7 +18,7 @@ def freeze_streak(work: Work, data: dict[str, Any]) -> None:
             `no_freezes_left`.
     """
     game = work.economy.game
-    streak = known_in({} if game is None else game.streaks, data, "streak")
+    streak = known_in({} if game is None else game.streaks, data.get("streak"), "unknown_streak")
     if streak.freezes is None:
         raise Refusal("not_freezable")
     state = work.game.streaks.get(streak.id, streak_state.NONE)

@@ -5,21 +5,31 @@ and `scenarios`. Of an event, `transfers` lists all that it posts (none, if left
 `points.awarded` (not looked at, if left out), each with the fields that matter; `outcome` is a command's status, with
 the reason after it; `scores` is what boards get, by their ids, `boards` the same with their parts (`coins
 league=gold`), and `windows` in which windows; `bests` are the personal bests that it makes (not looked at, if left
-out), written `week 2026-11-16: 12 > 10`. `times` and `apart` repeat an event: its transfers and facts are those of all
-repetitions. A row `publish` puts other sections into force. A transfer from `issued` to the actor is written `+10 xp
-award merged`, any other `issued > actor:ada 10 xp award merged`. A profile is held against at the time of the latest
-event.
+out), written `week 2026-11-16: 12 > 10`. `times` and `apart` repeat an event, with the number of the repetition for
+`{n}` in its data; its transfers and facts are those of all repetitions. A row `publish` puts other sections into force.
+From a row `ledger: away` on, what is asked of the ledger waits; the row `ledger: back` has what its answers lead to. An
+`id` that comes again is dropped before it is judged, and the outcome of such a command is `duplicate`. A transfer from
+`issued` to the actor is written `+10 xp award merged`, any other `issued > actor:ada 10 xp award merged`. A profile is
+held against at the time of the latest event.
 """
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from agents.answers import reversal_answer, stock_answer
-from agents.leaderboards import LeaderboardsStage
-from pipeline.events import Event, ReversalAsked, StockAsked, StockReturned, decode_event, encode_json, micros
+from pipeline.events import (
+    Event,
+    ReversalAsked,
+    StockAsked,
+    StockReturned,
+    decode_event,
+    encode_json,
+    micros,
+)
 from rules.compiler import compile_economy
 from rules.decision import Decision, Posting
 from rules.document import EconomyDocument, validate
@@ -30,9 +40,9 @@ from rules.profile_view import show_profile
 from sinks.ledger.asked import Caused
 from sinks.ledger.posting import PostedTransaction
 from tables import profiles
-from tables.board_shards import BoardShards
 from tests import builders
-from tests.memory import MemoryTable, sequenced, step
+from tests.scenarios.held import held
+from tests.scenarios.stages import Arrivals, Boards
 
 _CURRENCIES = {"xp": {}, "coins": {"spendable": True}}
 _APART = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -45,26 +55,6 @@ def compiled(sections: Mapping[str, Any]) -> Economy:
     return compile_economy(document, revision=1, effective_ms=0)
 
 
-class Boards:
-    """The leaderboards of a scenario, with four closed windows kept."""
-
-    def __init__(self) -> None:
-        shards = BoardShards()
-        self._stage = LeaderboardsStage(facts="facts", dead_letters="dead-letters", windows_kept=4, shards=shards)
-        self._table = MemoryTable()
-        self._stage.partition_opened(0, {"boards": self._table})
-
-    def bests(self, event: Event, decision: Decision, seq: int) -> list[str]:
-        """Add what an event scores; return the personal bests that are told, as scenarios write them."""
-        scored = builders.transaction(
-            actor=event.subject, occurred_at=event.time, transfers=(), scores=tuple(decision.scores)
-        )
-        effects = step(self._stage, [sequenced(encode_json(scored), seq)], {"boards": self._table})
-        facts = [decode_event(output.value or b"") for output in effects.outputs.get(("facts", 0), ())]
-        assert all(fact.subject == event.subject and fact.time == event.time for fact in facts)
-        return ["{board} {window}: {score} > {previous}".format(**fact.data) for fact in facts]
-
-
 @dataclass
 class Play:
     """The actors of a scenario, and how far the log has come."""
@@ -75,6 +65,8 @@ class Play:
     taken: Counter[str] = field(default_factory=Counter)
     log: list[Event] = field(default_factory=list)
     boards: Boards = field(default_factory=Boards)
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    waiting: list[tuple[Event, Decision]] | None = None  # for the ledger, while it is away
     bests: list[str] = field(default_factory=list)
     seq: int = 0
     now: datetime = builders.INSTANT
@@ -93,7 +85,17 @@ class Play:
         if isinstance(decision.ask, StockReturned):
             self.taken[decision.ask.reward] -= 1
             return decision
-        return decision if decision.ask is None else self.apply(self.answer(event, decision))
+        if decision.ask is None:
+            return decision
+        if self.waiting is not None:
+            self.waiting.append((event, decision))
+            return decision
+        return self.apply(self.answer(event, decision))
+
+    def ledger_is(self, where: str) -> list[Decision]:
+        """Let the ledger be `away`, or come `back`; return what its answers to all that waits then lead to."""
+        waiting, self.waiting = self.waiting or [], [] if where == "away" else None
+        return [self.apply(self.answer(event, decision)) for event, decision in waiting]
 
     def answer(self, command: Event, decision: Decision) -> Event:
         """Return what the ledger answers to what a command asks."""
@@ -135,9 +137,17 @@ def play(scenario: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
         if "publish" in row:
             played.economy = compiled(dict(shared) | scenario.get("economy", {}) | row["publish"])
             continue
-        decisions = [played.apply(event) for event in events(row, number)]
-        where = f"event {number}: {row['type']} at {row['at']}"
+        if "ledger" in row:
+            decisions = played.ledger_is(row["ledger"])
+            outcomes: list[str | None] = []
+            where = f"row {number}: ledger {row['ledger']}"
+        else:
+            decisions, outcomes = sent(played, events(row, number))
+            where = f"event {number}: {row['type']} at {row['at']}"
         hold_row(decisions, row, where)
+        outcomes += [outcome(decision) for decision in decisions]
+        if "outcome" in row:
+            assert outcomes == [row["outcome"]] * len(outcomes) != [], where
         bests, played.bests = played.bests, []
         assert bests == row.get("bests", bests), where
         if "profile" in row:
@@ -148,6 +158,18 @@ def play(scenario: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
         held(played.shown(actor), expected, f"the profile of {actor}")
     if "profile" in scenario:
         held(played.shown(builders.ACTOR), scenario["profile"], "the profile")
+
+
+def sent(played: Play, arriving: Iterable[Event]) -> tuple[list[Decision], list[str | None]]:
+    """Send events; return what was decided about those that went on, and the outcomes of those that did not."""
+    decisions: list[Decision] = []
+    outcomes: list[str | None] = []
+    for event in arriving:
+        is_new, answered = played.arrivals.accepts(event)
+        outcomes += answered
+        if is_new:
+            decisions.append(played.apply(event))
+    return decisions, outcomes
 
 
 def hold_row(decisions: Sequence[Decision], row: Mapping[str, Any], where: str) -> None:
@@ -164,8 +186,6 @@ def hold_row(decisions: Sequence[Decision], row: Mapping[str, Any], where: str) 
         assert parts == row["boards"], where
     if "windows" in row:
         assert [each.window for each in scores] == row["windows"], where
-    if "outcome" in row:
-        assert [outcome(decision) for decision in decisions] == [row["outcome"]] * len(decisions), where
 
 
 def events(row: Mapping[str, Any], number: int) -> Iterator[Event]:
@@ -177,7 +197,7 @@ def events(row: Mapping[str, Any], number: int) -> Iterator[Event]:
             type=row["type"],
             subject=row.get("actor", builders.ACTOR),
             time=datetime.fromisoformat(row["at"]) + repetition * int(apart[:-1]) * _APART[apart[-1]],
-            data=row.get("data", {}),
+            data=json.loads(json.dumps(row.get("data", {})).replace("{n}", str(repetition))),
         )
 
 
@@ -193,19 +213,3 @@ def outcome(decision: Decision) -> str | None:
     """Return a command's outcome as scenarios write it."""
     answer = decision.outcome
     return None if answer is None else answer.status if answer.reason is None else f"{answer.status} {answer.reason}"
-
-
-def held(actual: Any, expected: Any, where: str) -> None:
-    """Hold a value against what is expected of it: of mappings the keys that are named, of lists everything."""
-    if isinstance(expected, dict):
-        assert isinstance(actual, dict), f"{where}: {actual!r} is no mapping"
-        for key, value in expected.items():
-            assert key in actual, f"{where}: no {key} in {actual}"
-            held(actual[key], value, f"{where}, {key}")
-    elif isinstance(expected, list):
-        assert isinstance(actual, list | tuple), f"{where}: {actual!r} is no list"
-        assert len(actual) == len(expected), f"{where}: {actual!r}, expected {expected!r}"
-        for index, (one, other) in enumerate(zip(actual, expected, strict=True)):
-            held(one, other, f"{where} [{index}]")
-    else:
-        assert actual == expected, f"{where}: {actual!r}, expected {expected!r}"

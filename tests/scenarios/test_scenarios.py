@@ -1,14 +1,17 @@
 """Every table of this folder, played."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from rules.decision import RefusalReason
 from rules.document import parse_document
-from tests.scenarios.runner import held, play
+from tests.scenarios.held import held
+from tests.scenarios.runner import play
 
 HERE = Path(__file__).parent
+REFUSED = "refused "
 
 
 def scenarios() -> list[Any]:
@@ -27,6 +30,29 @@ def scenarios() -> list[Any]:
 def test_scenario_comes_out_as_its_table_says(scenario: dict[str, Any], shared: dict[str, Any]) -> None:
     """Transfers, facts, outcomes and profiles."""
     play(scenario, shared)
+
+
+def reasons_shown() -> set[str]:
+    """Return the reasons for which some scenario has a command refused."""
+    outcomes = [row.get("outcome") for each in scenarios() for row in each.values[0]["events"]]
+    return {str(outcome).removeprefix(REFUSED) for outcome in outcomes if str(outcome).startswith(REFUSED)}
+
+
+def test_scenarios_show_every_reason_to_refuse_a_command() -> None:
+    """But those of a tenant without an economy, which a scenario always has."""
+    assert reasons_shown() == set(get_args(RefusalReason)) - {"unknown_tenant", "no_economy"}
+
+
+def test_users_can_read_of_every_reason() -> None:
+    """Where commands are explained."""
+    explained = (
+        (HERE.parents[1] / "docs" / "economy.md")
+        .read_text(encoding="utf-8")
+        .partition("## Commands")[2]
+        .partition("\n## ")[0]
+    )
+
+    assert [each for each in get_args(RefusalReason) if f"`{each}`" not in explained] == []
 
 
 def test_a_table_that_is_wrong_fails() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PoisonEvent, Reason
-from rules.decision import Decision, Outcome
+from rules.decision import Decision, Outcome, RefusalReason
 from rules.evaluate import apply
 from rules.profile import EMPTY, Profile
 from tests import builders
@@ -42,7 +42,7 @@ def test_attributes_are_set_and_removed() -> None:
         ({"n": 2**64}, "attribute_out_of_range"),
     ],
 )
-def test_attributes_beyond_bounds_are_refused_together(data: dict[str, Any], reason: str) -> None:
+def test_attributes_beyond_bounds_are_refused_together(data: dict[str, Any], reason: RefusalReason) -> None:
     """A profile stays small and storable; a refused command changes nothing."""
     decision = command("attributes.set", data)
 
@@ -85,7 +85,7 @@ def test_attributes_beyond_bounds_are_refused_together(data: dict[str, Any], rea
         ("reverse", {"source": "s", "id": "a\0b"}, "unknown_event"),
     ],
 )
-def test_refused_command_changes_nothing(name: str, data: dict[str, Any], reason: str) -> None:
+def test_refused_command_changes_nothing(name: str, data: dict[str, Any], reason: RefusalReason) -> None:
     """The outcome says why, as a code."""
     profile = Profile(seq=3, balances={"coins": 10, "xp": 10, "points": 2**53 - 10**15})
 
