@@ -50,13 +50,14 @@ def _quest(part: quest_schema.QuestPart) -> Quest:
 
 
 def _abuse(part: abuse_schema.AbusePart) -> Abuse:
+    often = "ever" if part.per == "ever" else f"per {part.per}"
     return Abuse(
         id=part.id,
         on=part.on,
         when=None if part.when is None else compile_condition(part.when),
         limit=make_limit(f"abuse:{part.id}", part.times, None, part.per),
         refuses=part.action == "refuse",
-        reason=f"more than {part.times} of {', '.join(part.on)} per {part.per}",
+        reason=f"more than {part.times} of {', '.join(part.on)} {often}",
     )
 
 
