@@ -36,13 +36,25 @@ class WorkersClient:
             UserError: the view refuses; with what it says.
             TransientError: no worker answers, or none can at present.
         """
+        return self._any(parts, query, "GET", None)
+
+    def post(self, parts: Sequence[str], query: Mapping[str, str], content: Any) -> Any:
+        """Do the same with a question that has `content`, as JSON.
+
+        Raises:
+            UserError: the view refuses; with what it says.
+            TransientError: no worker answers, or none can at present.
+        """
+        return self._any(parts, query, "POST", json.dumps(content).encode())
+
+    def _any(self, parts: Sequence[str], query: Mapping[str, str], method: str, content: bytes | None) -> Any:
         # Dots are encoded too: `..` is a possible actor, not a step up.
         path = "/" + "/".join(quote(part, safe="").replace(".", "%2E") for part in parts)
         path += f"?{urlencode(query)}" if query else ""
         reasons = []
         for address in self._addresses:
             try:
-                status, body = self._ask(address, path)
+                status, body = self._ask(address, path, method, content)
                 answer = json.loads(body)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 reasons.append(f"{address}: {str(error) or type(error).__name__}")
@@ -56,10 +68,10 @@ class WorkersClient:
         hint = f"is {_variable(self._stage)} right?"
         raise TransientError(f"no {self._stage} worker answers ({'; '.join(reasons)}); {hint}")
 
-    def _ask(self, address: str, path: str) -> tuple[int, bytes]:
+    def _ask(self, address: str, path: str, method: str, content: bytes | None) -> tuple[int, bytes]:
         connection = _host(self._stage, address)
         try:
-            connection.request("GET", urlsplit(address).path + path)
+            connection.request(method, urlsplit(address).path + path, content)
             response = connection.getresponse()
             return response.status, response.read()
         finally:

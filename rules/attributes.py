@@ -1,9 +1,11 @@
 """What a tenant knows of an actor beside the game: names and values, some with a meaning to the rules."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
+from pipeline.events import ACTOR_LENGTH_MAX
 from rules.decision import Decision, Outcome
 from rules.profile import Profile
 from rules.refusal import Refusal
@@ -36,3 +38,12 @@ def set_attributes(profile: Profile, changes: dict[str, Any], seq: int) -> Decis
     if size > ATTRIBUTES_BYTES_MAX:
         raise Refusal("attributes_too_large")
     return Decision(msgspec.structs.replace(profile, seq=seq, attributes=merged), outcome=Outcome("applied"))
+
+
+def friends_in(attributes: Mapping[str, Any]) -> list[str]:
+    """Return whom the attribute `friends` names, in its order; what no actor can be called is left out."""
+    friends = attributes.get("friends")
+    if not isinstance(friends, list):
+        return []
+    names = (each for each in friends if isinstance(each, str))
+    return [name for name in names if 0 < len(name) <= ACTOR_LENGTH_MAX and "\0" not in name]

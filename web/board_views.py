@@ -1,5 +1,6 @@
 """Leaderboards, from the order that leaderboards workers keep in memory: exact over the shards of all workers."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -45,6 +46,7 @@ from web.runtime import Runtime
 SHARDS_PATH = "/tables/shards"
 
 _PARAMETERS = ("window", "split", "league", "limit", "offset", "around", "members")
+_PARAMETERS_AMONG = ("window", "split", "league", "limit", "offset")
 
 
 class BoardViews:
@@ -64,21 +66,39 @@ class BoardViews:
             Problem: 404 for a board or window that is not kept; 503 while a partition recovers.
         """
         query = query_of(request, _PARAMETERS)
+        return await self._shown(tenant, board, query, _members(query["members"]) if "members" in query else None)
+
+    async def among(self, request: web.Request, tenant: str, board: str) -> web.Response:
+        """Do the same for the actors that the body names, as `members` does: a URL has no room for many.
+
+        Raises:
+            Problem: as for the whole board; 400 when the body is no JSON array of actors.
+        """
+        query = query_of(request, _PARAMETERS_AMONG)
+        try:
+            members = _members(await request.text())
+        except UnicodeDecodeError:
+            raise invalid("members", "is not UTF-8") from None
+        return await self._shown(tenant, board, query, members)
+
+    async def _shown(
+        self, tenant: str, board: str, query: Mapping[str, str], members: list[str] | None
+    ) -> web.Response:
         tenant, board = tenant_of(tenant), text_of("board", board, BOARD_LENGTH_MAX)
         limit = number_of("limit", query.get("limit", str(LIMIT_DEFAULT)), 1, LIMIT_MAX)
         offset = number_of("offset", query.get("offset", "0"), 0, OFFSET_MAX)
         around = actor_of("around", query["around"]) if "around" in query else None
         if around is not None and "offset" in query:
             raise invalid("offset", "can't be given together with `around`, which chooses it")
-        if around is not None and "members" in query:
+        if around is not None and members is not None:
             raise invalid("members", "can't be given together with `around`")
         economy = await self._economies.find(tenant)
         definition = _known(economy, tenant, board)
         window = self._window(economy, definition, query.get("window", "current"))
         split = _split(definition, query.get("split"), query.get("league"))
         ranking = Ranking(self.sources(BoardWindow(tenant, board, window, split)), definition.tie)
-        if "members" in query:
-            entries = (await ranking.among(_members(query["members"])))[offset : offset + limit]
+        if members is not None:
+            entries = (await ranking.among(members))[offset : offset + limit]
         elif around is None:
             entries = await ranking.page(offset, limit)
         else:

@@ -23,7 +23,8 @@ from web.runtime import Runtime
 # Bounds of a question, so that no answer is large: a page of the API with as much before it, and some pivots.
 PAGE_MAX = 1_000
 PIVOTS_MAX = 64
-LOCATED_MAX = 500
+# The attributes of an actor, who may name friends, have 4,096 bytes: a name takes two of them at least.
+LOCATED_MAX = 2_048
 
 
 class Page(msgspec.Struct, frozen=True, tag="page"):

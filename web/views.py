@@ -53,6 +53,7 @@ def mount(
         if shards is not None:
             boards = BoardViews(runtime, shards, present, peers)
             _page(app, "/tables/boards/{tenant}/{board}", boards.board)
+            _page(app, "/tables/boards/{tenant}/{board}/among", boards.among, method="post")
             _page(app, "/tables/boards/{tenant}/{board}/splits", boards.splits)
             _page(app, "/tables/boards/{tenant}/{board}/actors/{actor:.+}", boards.actor)
             _page(app, SHARDS_PATH, boards.shard, method="post")

@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.errors import UserError
 from pipeline.settings import load_settings
 from pipeline.topology import LEADERBOARDS, MATCH
 from pipeline.workers_client import WorkersClient
+from rules.attributes import friends_in
 
 
 class Format(StrEnum):
@@ -46,10 +48,14 @@ def leaderboard(
     query |= {name: value for name, value in (("split", split), ("around", around)) if value is not None}
     query |= {"league": league} if league is not None else {}
     settings = load_settings()
-    if friends_of is not None:
-        query["members"] = json.dumps(_circle(settings.web_match, tenant, friends_of))
     client = WorkersClient(LEADERBOARDS.name, settings.web_leaderboards)
-    page = client.get(("tables", "boards", tenant, board), query)
+    if friends_of is None:
+        page = client.get(("tables", "boards", tenant, board), query)
+    elif around is not None:
+        raise UserError("--around and --friends-of can't be given together")
+    else:
+        circle = _circle(settings.web_match, tenant, friends_of)
+        page = client.post(("tables", "boards", tenant, board, "among"), query, circle)
     if output is Format.JSON:
         _write_json(page["entries"])
         return
@@ -101,8 +107,7 @@ def profile(
 def _circle(addresses: str, tenant: str, actor: str) -> list[str]:
     """Return an actor and those whom the attribute `friends` names."""
     profile = WorkersClient(MATCH.name, addresses).get(("tables", "profiles", tenant, actor), {})
-    friends = profile["attributes"].get("friends", [])
-    return [actor, *(each for each in friends if isinstance(each, str))] if isinstance(friends, list) else [actor]
+    return [actor, *friends_in(profile["attributes"])]
 
 
 def _write_json(value: Any) -> None:

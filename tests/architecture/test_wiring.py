@@ -15,6 +15,7 @@ VIEWS = {
     "leaderboards": EVERY_VIEW
     | {
         "/tables/boards/{tenant}/{board}",
+        "/tables/boards/{tenant}/{board}/among",
         "/tables/boards/{tenant}/{board}/splits",
         "/tables/boards/{tenant}/{board}/actors/{actor}",
         "/tables/shards",

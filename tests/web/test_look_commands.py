@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rules.profile import Profile
+from rules.attributes import set_attributes
+from rules.decision import Outcome
+from rules.profile import EMPTY, Profile
 from tests.builders import ACTOR, TENANT, event
 from tests.scenarios.runner import Play, compiled
 from tests.web.test_board_views import ALL_FIRST, rows
@@ -108,6 +110,30 @@ async def test_friends_are_ranked_among_themselves() -> None:
         )  # fmt: skip
 
     assert code == 0
+    assert [(entry["rank"], entry["actor"]) for entry in json.loads(output)] == [(1, "cid"), (2, "eve")]
+
+
+@pytest.mark.parametrize(
+    "friends",
+    [
+        ["cid", "", "x" * 257, "nul\0", 5, None, "eve", "cid"],
+        ["cid", *(f"朋友{number:03}号" for number in range(190))],
+        ["cid", *(f"f{number:03}" for number in range(750))],
+    ],
+    ids=["names that no actor has", "long names", "many"],
+)
+async def test_every_list_of_friends_that_an_attribute_holds_is_shown(friends: list[object]) -> None:
+    """Attributes are anybody's words of up to 4,096 bytes: who can't be an actor has no score."""
+    assert set_attributes(EMPTY, {"friends": friends}, 0).outcome == Outcome("applied")
+    async with serving("match", *range(PARTITIONS)) as match, serving("leaderboards", *range(PARTITIONS)) as boards:
+        with_profiles([match], {"eve": Profile(attributes={"friends": friends})})
+        with_scores([boards], rows())
+        code, output, messages = await plaudit(
+            "leaderboard", "acme", "weekly", "--friends-of", "eve", "--format", "json",
+            match=match.url, leaderboards=boards.url,
+        )  # fmt: skip
+
+    assert (code, messages) == (0, "")
     assert [(entry["rank"], entry["actor"]) for entry in json.loads(output)] == [(1, "cid"), (2, "eve")]
 
 
