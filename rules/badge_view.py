@@ -6,18 +6,19 @@ from typing import Final
 from pipeline.events import EPOCH
 from rules.badges import NOT_EARNED, Holdings, Progress, progress, steps_of
 from rules.game import Badge, Counted, Game
+from rules.names import name_in
 from rules.profile import Earned
 
 RECOMMENDED_MAX: Final = 3
 
 
-def show_badges(game: Game, held: Holdings) -> list[dict[str, object]]:
-    """Return the badges that an actor has, in document order."""
+def show_badges(game: Game, held: Holdings, locale: object) -> list[dict[str, object]]:
+    """Return the badges that an actor with this `locale` (the attribute, None without it) has, in document order."""
     earned = held.game.badges
-    return [_earned(badge, earned[name]) for name, badge in game.badges.items() if name in earned]
+    return [_earned(badge, earned[name], locale) for name, badge in game.badges.items() if name in earned]
 
 
-def show_progress(game: Game, held: Holdings) -> dict[str, dict[str, object]]:
+def show_progress(game: Game, held: Holdings, locale: object) -> dict[str, dict[str, object]]:
     """Return how far the next step of each badge is. Secret badges are left out until they are earned."""
     shown: dict[str, dict[str, object]] = {}
     for name, badge in game.badges.items():
@@ -27,7 +28,8 @@ def show_progress(game: Game, held: Holdings) -> dict[str, dict[str, object]]:
         ahead = _next_step(badge, earned, held)
         if ahead is not None:
             tier, step = ahead
-            shown[name] = {"current": min(step.current, step.target), "target": step.target}
+            title = name_in(badge.name, locale, badge.id)
+            shown[name] = {"title": title, "current": min(step.current, step.target), "target": step.target}
             shown[name] |= {} if tier is None else {"tier": tier}
     return shown
 
@@ -56,11 +58,12 @@ def _next_step(badge: Badge, earned: Earned, held: Holdings) -> tuple[str | None
     return tier, Progress(current, at if isinstance(badge.criterion, Counted) else target)
 
 
-def _earned(badge: Badge, earned: Earned) -> dict[str, object]:
+def _earned(badge: Badge, earned: Earned, locale: object) -> dict[str, object]:
     tiers = badge.tiers[: earned.steps]
     return {
         "badge": badge.id,
         "name": badge.name,
+        "title": name_in(badge.name, locale, badge.id),
         "category": badge.category,
         "tier": earned.tier or (tiers[-1][0] if tiers else None),
         "times": earned.steps + earned.given if badge.repeatable else 1,

@@ -19,6 +19,7 @@ def show_profile(profile: Profile, economy: Economy, now_ms: int) -> dict[str, o
     """Return what an actor has at an instant (milliseconds since the epoch), under the names of the interface."""
     seconds = now_ms // _MILLIS
     zone = actor_zone(profile.attributes, economy.zone)
+    locale = profile.attributes.get("locale")
     shown: dict[str, object] = {
         "balances": dict(sorted(profile.balances.items())),
         "level": None if economy.levels is None else _level(profile, economy.levels),
@@ -28,8 +29,8 @@ def show_profile(profile: Profile, economy: Economy, now_ms: int) -> dict[str, o
     shown["streaks"] = {name: show_streak(streak, profile, seconds, zone) for name, streak in streaks.items()}
     if game is not None and game.badges:
         held = _Held(profile.balances, profile.level, profile.game or NO_GAME)
-        shown["badges"] = show_badges(game, held)
-        shown["progress"] = show_progress(game, held)
+        shown["badges"] = show_badges(game, held, locale)
+        shown["progress"] = show_progress(game, held, locale)
         shown["recommended"] = recommended(game, held)
     else:
         shown |= {"badges": [], "progress": {}, "recommended": []}
@@ -42,7 +43,9 @@ def show_profile(profile: Profile, economy: Economy, now_ms: int) -> dict[str, o
     ]
     rewards = {} if game is None else game.rewards
     redemptions = () if profile.game is None else profile.game.redemptions
-    shown["rewards"] = [show_redemption(each, rewards.get(each.reward), now_ms * _MICROS) for each in redemptions]
+    shown["rewards"] = [
+        show_redemption(each, rewards.get(each.reward), locale, now_ms * _MICROS) for each in redemptions
+    ]
     shown["attributes"] = profile.attributes
     return shown
 
