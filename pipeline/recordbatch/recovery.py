@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,11 +12,14 @@ from aiokafka.errors import KafkaError
 from pipeline.errors import TransientError
 from pipeline.recordbatch.clients import close_consumer
 from pipeline.recordbatch.model import Record
-from pipeline.recordbatch.ports import ChangelogReader, Replay
+from pipeline.recordbatch.ports import ChangelogReader, Piece, Replay
+from pipeline.recordbatch.records import as_batches, hand_out_batches
 from pipeline.recordbatch.shards import Shard
 
-# Records applied to the disk in one go. Larger chunks need memory and gain nothing.
-_CHUNK_RECORDS = 10_000
+# Of a partition, fetched at once and applied to the disk in one go.
+_PIECE_BYTES = 4 << 20
+# An empty disk is made ready to be filled, which costs 20 ms, for more records than this.
+_FILLING_RECORDS = 10_000
 _POLL_MS = 500
 
 T = TypeVar("T")
@@ -31,14 +35,15 @@ async def in_thread(act: Callable[..., T], *arguments: Any) -> T:
         raise
 
 
-def _consumer(broker: str) -> AIOKafkaConsumer:
+def _consumer(broker: str, **options: Any) -> AIOKafkaConsumer:
     """Return a consumer outside any group: it reads exactly what it is told to."""
     return AIOKafkaConsumer(
         bootstrap_servers=broker.split(","),
         enable_auto_commit=False,
         auto_offset_reset="earliest",  # the beginning may be gone: compaction or retention removed it
-        max_partition_fetch_bytes=4 << 20,
+        max_partition_fetch_bytes=_PIECE_BYTES,
         fetch_max_wait_ms=100,
+        **options,
     )
 
 
@@ -55,16 +60,25 @@ async def recover(reader: ChangelogReader, shards: Sequence[Shard], progress: Ca
     if not waiting:
         return
     async with reader.replay({tp: shard.position for tp, shard in waiting.items()}) as replay:
+        for shard in waiting.values():
+            if shard.fence - shard.position > _FILLING_RECORDS and shard.store.empty():
+                shard.store.begin_filling()
         while waiting:
-            for tp, records in (await replay.fetch(waiting)).items():
+            for tp, piece in (await replay.fetch(waiting)).items():
                 shard = waiting[tp]
-                mine = [record for record in records if record.offset <= shard.fence]
-                if mine:
-                    await in_thread(shard.apply, mine)
-                if records[-1].offset >= shard.fence:
-                    shard.position = max(shard.position, shard.fence + 1)
+                await in_thread(_apply, shard, piece)
+                if shard.recovered:
                     del waiting[tp]
-            progress()
+                progress()
+        await asyncio.gather(*(in_thread(shard.store.end_filling) for shard in shards))
+
+
+def _apply(shard: Shard, piece: Piece) -> None:
+    """Apply what is not behind the shard's fence."""
+    last, records = piece.end - 1, piece.records
+    if last > shard.fence:
+        last, records = shard.fence, [record for record in records if record.offset <= shard.fence]
+    shard.apply(records, last)
 
 
 class KafkaReplay:
@@ -73,12 +87,17 @@ class KafkaReplay:
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
 
-    async def fetch(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Sequence[Record]]:
-        """Return the next records of some of `partitions`; none after half a second without any."""
-        fetched: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
-            *partitions, timeout_ms=_POLL_MS, max_records=_CHUNK_RECORDS
-        )
-        return fetched
+    async def fetch(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Piece]:
+        """Return the next piece of some of `partitions`; none after half a second without any.
+
+        Records are decoded when they are iterated over, one by one: a whole piece at once would not stay in the
+        processor's cache.
+        """
+        fetched: dict[TopicPartition, list[Any]] = await self._consumer.getmany(*partitions, timeout_ms=_POLL_MS)
+        return {
+            tp: Piece(chain.from_iterable(batches), await self._consumer.position(tp))
+            for tp, batches in fetched.items()
+        }
 
 
 class KafkaReader:
@@ -94,7 +113,8 @@ class KafkaReader:
         Raises:
             TransientError: the broker went away.
         """
-        consumer = _consumer(self._broker)
+        hand_out_batches()
+        consumer = _consumer(self._broker, key_deserializer=as_batches)
         try:
             await consumer.start()
             consumer.assign(list(positions))
@@ -120,7 +140,7 @@ class KafkaReader:
             consumer.assign([tp])
             consumer.seek(tp, first)
             while await consumer.position(tp) <= last:
-                fetched = await consumer.getmany(tp, timeout_ms=_POLL_MS, max_records=_CHUNK_RECORDS)
+                fetched = await consumer.getmany(tp, timeout_ms=_POLL_MS)
                 found.extend(record for record in fetched.get(tp, []) if record.offset <= last)
         except KafkaError as error:
             raise TransientError(f"reading {topic}[{partition}] was interrupted: {error!r}") from error

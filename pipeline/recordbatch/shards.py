@@ -12,7 +12,7 @@ Recovery does the same for keys whose last record is not their newest. See docs/
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aiokafka import TopicPartition
 
@@ -30,6 +30,9 @@ FENCE_KEY = b"\0fence"
 _MARK_KEY = b"\0mark"
 WRITER_HEADER = "plaudit-writer"
 _SEQ_HEADER = "plaudit-seq"
+_FIRST_KEY = b"\x01"  # of a table: comparing is half the price of `startswith`
+# Sequences as they are stored, which compare as bytes: below all there are, and above.
+_NOTHING, _ANYTHING = bytes(SEQ_BYTES), b"\xff" * SEQ_BYTES
 
 
 class Fenced(PipelineError):
@@ -46,9 +49,9 @@ class Shard:
         self.writer = secrets.token_bytes(8)
         self._headers = ((WRITER_HEADER, self.writer),)
         self._overwritten: set[bytes] = set()  # keys whose last record in the changelog may be older than our value
-        self._buried: dict[
-            bytes, int
-        ] = {}  # in recovery: the sequences of deleted keys, of which the disk holds nothing
+        # In recovery: the sequences of deleted keys, of which the disk holds nothing; and what none of them all exceeds.
+        self._buried: dict[bytes, bytes] = {}
+        self._highest = _NOTHING if store.empty() else _ANYTHING
         self.expected = -1  # the offset that this writer's next append must get
         self.fence = -1  # the offset of this opening's fence
         self.position = store.offset() + 1  # the next changelog offset to be applied
@@ -83,39 +86,64 @@ class Shard:
             )
             self.store.clear()
             self.position = self._opened_at = 0
+            self._highest = _NOTHING
 
     @property
     def recovered(self) -> bool:
         """Whether everything up to the fence is on the disk."""
         return self.position > self.fence
 
-    def apply(self, records: Sequence[Record]) -> None:
-        """Bring changelog records to the disk. Of two values for a key, the one with the higher sequence stays.
+    def apply(self, records: Iterable[Record], last: int) -> None:
+        """Bring the changelog's records up to offset `last` to the disk.
 
-        A key whose last record is not the one that stays is remembered for `repair`.
+        Of two values for a key, the one with the higher sequence stays. A key whose last record is not the one that
+        stays is remembered for `repair`.
         """
-        newest: dict[bytes, tuple[int, bytes | None]] = {}
-        for record in records:
-            key = record.key
-            if key is None or key.startswith(_OWN_KEYS):
-                continue
-            seq = sequence_of_record(record)
-            if seq >= max(newest[key][0] if key in newest else -1, self._buried.get(key, -1)):
-                newest[key] = (seq, record.value)
-                self._overwritten.discard(key)
-            else:
+        changes, tombstones, doubted = self._newest(records)
+        for key, stored in zip(doubted, self.store.get_many(doubted) if doubted else [], strict=True):
+            known = self._buried.get(key) if stored is None else stored[:SEQ_BYTES]
+            value = changes[key]
+            if known is not None and known > (tombstones[key] if value is None else value[:SEQ_BYTES]):
                 self._overwritten.add(key)
-        for key, stored in zip(newest, self.store.get_many(list(newest)), strict=True):
-            if stored is not None and sequence_of(stored) > newest[key][0]:
-                self._overwritten.add(key)
-                newest[key] = (sequence_of(stored), stored)
-            elif newest[key][1] is None:
-                self._buried[key] = newest[key][0]
-        last = records[-1].offset
+                del changes[key]
+        self._buried.update((key, seq) for key, seq in tombstones.items() if changes.get(key, b"") is None)
         # Whoever opens this disk next must come across what is still to be repaired, should we not get so far.
         reached = self._opened_at - 1 if self._overwritten else last
-        self.store.write({key: value for key, (_, value) in newest.items()}, reached)
+        self.store.write(changes, reached)
         self.position = last + 1
+
+    def _newest(self, records: Iterable[Record]) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes], list[bytes]]:
+        """Return each key's newest value, the sequences of those that delete, the keys that the disk may know better.
+
+        Hardly any record has a sequence below one before it, and only such a one can be older than what the disk holds:
+        to look for the others, too, took 1.3 µs a record, which is more than to decode it.
+        """
+        changes: dict[bytes, bytes | None] = {}
+        tombstones: dict[bytes, bytes] = {}
+        doubted: dict[bytes, None] = {}
+        overwritten, before, highest = self._overwritten, self._highest, self._highest
+        for record in records:
+            key = record.key
+            if key is None or key < _FIRST_KEY:
+                continue
+            value = record.value
+            seq = _tombstone_sequence(record) if value is None else value[:SEQ_BYTES]
+            if seq >= highest:
+                highest = seq
+            elif key in changes:
+                newer = changes[key]
+                if seq < (tombstones[key] if newer is None else newer[:SEQ_BYTES]):
+                    overwritten.add(key)
+                    continue
+            elif seq < before:
+                doubted[key] = None
+            changes[key] = value
+            if value is None:
+                tombstones[key] = seq
+            if overwritten:
+                overwritten.discard(key)
+        self._highest = highest
+        return changes, tombstones, list(doubted)
 
     async def repair(self, log_: Log, reader: RangeReader) -> None:
         """Write again, after recovery, the values behind which an older one stands in the changelog.
@@ -223,4 +251,8 @@ def sequence_of_record(record: Record) -> int:
     """Return the sequence of a changelog record, which a tombstone carries in a header."""
     if record.value is not None:
         return sequence_of(record.value)
-    return int(dict(record.headers).get(_SEQ_HEADER, b"0"))
+    return int.from_bytes(_tombstone_sequence(record), "big")
+
+
+def _tombstone_sequence(record: Record) -> bytes:
+    return int(dict(record.headers).get(_SEQ_HEADER, b"0")).to_bytes(SEQ_BYTES, "big")

@@ -17,6 +17,9 @@ SEQ_BYTES = 8
 # Of a table with a retention, entries are dropped by compaction this much after it, by this machine's clock. Whether an
 # entry still counts is decided by the stage, from what the log says, never by its absence.
 _RETENTION_MARGIN_S = 2 * 86_400
+# While a disk is filled the changelog has all of it.
+_NO_LOG: Any = rocksdict.WriteOptions()  # typed as if its properties were methods
+_NO_LOG.disable_wal = True
 
 
 class StoreOptions(NamedTuple):
@@ -25,8 +28,8 @@ class StoreOptions(NamedTuple):
     cache_bytes: int = 64 << 20
     write_buffer_bytes: int = 8 << 20
 
-    def build(self, cache: rocksdict.Cache) -> rocksdict.Options:
-        """Return RocksDB options; shards share `cache`."""
+    def build(self, cache: rocksdict.Cache, *, filling: bool = False) -> rocksdict.Options:
+        """Return RocksDB options; shards share `cache`. `filling` is for writing much and reading hardly ever."""
         table = rocksdict.BlockBasedOptions()
         table.set_block_cache(cache)
         table.set_bloom_filter(10, block_based=False)  # a missing key costs 0.4 µs instead of a disk read
@@ -40,6 +43,11 @@ class StoreOptions(NamedTuple):
         options.set_compression_type(rocksdict.DBCompressionType.lz4())
         options.set_keep_log_file_num(2)
         options.set_max_open_files(256)
+        if filling:
+            # A write holds Python's lock: with its batch and the usual skip list it takes 1.6 to 3.3 µs a record, with
+            # this 0.3 to 0.5. It is sorted when it is flushed, which takes 1.5 µs, by a thread of RocksDB's own.
+            options.set_memtable_factory(rocksdict.MemtableFactory.vector())
+            options.set_allow_concurrent_memtable_write(False)
         return options
 
 
@@ -56,19 +64,51 @@ def sequence_of(stored: bytes) -> int:
 class ShardStore:
     """The disk of one shard. Not for use by two threads at once."""
 
-    def __init__(self, path: Path, options: rocksdict.Options, retention_days: int | None = None) -> None:
+    def __init__(
+        self, path: Path, options: StoreOptions, cache: rocksdict.Cache, retention_days: int | None = None
+    ) -> None:
         self._path = path
         self._options = options
+        self._cache = cache
         self._access = (
             rocksdict.AccessType.with_ttl(retention_days * 86_400 + _RETENTION_MARGIN_S)
             if retention_days is not None
             else rocksdict.AccessType.read_write()
         )
+        self._filling = False
+        self._unflushed = False  # in filling: something may be in memory alone
         self._db: Any = self._open()
 
     def _open(self) -> Any:
         self._path.mkdir(parents=True, exist_ok=True)
-        return rocksdict.Rdict(str(self._path), self._options, access_type=self._access)
+        options = self._options.build(self._cache, filling=self._filling)
+        # Named, the family takes these options; else it would take those that the folder was last opened with.
+        return rocksdict.Rdict(str(self._path), options, column_families={"default": options}, access_type=self._access)
+
+    def empty(self) -> bool:
+        """Return whether nothing is on the disk, not even an offset."""
+        return next(iter(self._db.keys()), None) is None
+
+    # Filling an empty disk.
+
+    def begin_filling(self) -> None:
+        """Make many writes cheap and reading expensive, until `end_filling`.
+
+        Writes go to memory alone and reach the disk in their order: a crash loses the last ones, and the offset tells
+        what is left.
+        """
+        self._reopen(filling=True)
+
+    def end_filling(self) -> None:
+        """Bring everything to the disk and serve as usual; does nothing when there was no filling."""
+        if self._filling:
+            self._db.flush()
+            self._reopen(filling=False)
+
+    def _reopen(self, *, filling: bool) -> None:
+        self._db.close()
+        self._filling, self._unflushed = filling, False
+        self._db = self._open()
 
     def offset(self) -> int:
         """Return the changelog offset that the disk holds everything up to and including; -1 for an empty disk."""
@@ -77,6 +117,9 @@ class ShardStore:
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the stored values, sequence included, in the order of `keys`."""
+        if self._unflushed:  # not sorted yet: each key would be looked for in all that was written
+            self._db.flush()
+            self._unflushed = False
         found: list[bytes | None] = self._db.get(list(keys))
         return found
 
@@ -95,9 +138,13 @@ class ShardStore:
             if value is None:
                 batch.delete(key)
             else:
-                batch.put(key, value)
+                batch[key] = value
         batch.put(_OFFSET_KEY, b"%d" % offset)
-        self._db.write(batch)
+        if self._filling:
+            self._db.write(batch, _NO_LOG)
+            self._unflushed = True
+        else:
+            self._db.write(batch)
 
     def clear(self) -> None:
         """Remove everything: the disk belongs to another life of the changelog."""
@@ -105,6 +152,7 @@ class ShardStore:
         if not (self._path / "CURRENT").exists():
             raise InvariantBroken(f"not a table shard: {self._path.name}")
         shutil.rmtree(self._path)
+        self._filling = self._unflushed = False
         self._db = self._open()
 
     def close(self) -> None:
@@ -117,8 +165,10 @@ class ShardFolder:
 
     def __init__(self, folder: Path, options: StoreOptions) -> None:
         self._folder = folder
-        self._options = options.build(rocksdict.Cache(options.cache_bytes))
+        self._options = options
+        self._cache = rocksdict.Cache(options.cache_bytes)
 
     def open(self, table: TableSpec, partition: int) -> ShardStore:
         """Open a shard's database; a new one is empty."""
-        return ShardStore(self._folder / f"{table.name}-{partition}", self._options, table.retention_days)
+        path = self._folder / f"{table.name}-{partition}"
+        return ShardStore(path, self._options, self._cache, table.retention_days)

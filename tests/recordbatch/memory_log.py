@@ -103,10 +103,14 @@ async def recover_from(log: MemoryLog, shard: Shard, chunk: int = 3) -> None:
         try:
             if not shard.recovered or shard.fence < 0:
                 await shard.raise_fence(log)
+            if shard.store.empty():
+                shard.store.begin_filling()
             unread = [r for r in log.records if shard.position <= r.offset <= shard.fence]
             for start in range(0, len(unread), chunk):
-                shard.apply(unread[start : start + chunk])
+                part = unread[start : start + chunk]
+                shard.apply(part, part[-1].offset)
             shard.position = max(shard.position, shard.fence + 1)
+            shard.store.end_filling()
             await shard.repair(log, log)
         except TransientError:
             continue
@@ -116,7 +120,7 @@ async def recover_from(log: MemoryLog, shard: Shard, chunk: int = 3) -> None:
 def new_store(path: Path, retention_days: int | None = None) -> ShardStore:
     """Return a shard's store in a folder."""
     cache = rocksdict.Cache(1 << 20)
-    return ShardStore(path, StoreOptions(1 << 20, 1 << 20).build(cache), retention_days)
+    return ShardStore(path, StoreOptions(1 << 20, 1 << 20), cache, retention_days)
 
 
 def contents(shard: Shard) -> dict[bytes, bytes]:

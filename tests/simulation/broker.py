@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 
 from pipeline.errors import TransientError
 from pipeline.recordbatch.model import Appendable, Record
-from pipeline.recordbatch.ports import Appended
+from pipeline.recordbatch.ports import Appended, Piece
 from pipeline.revisions.reader import EconomyReader
 from tests.recordbatch.memory_log import Logged, MemoryLog
 from tests.simulation.process import Effect, Process
@@ -144,7 +144,7 @@ class MemoryReplay:
         self._ask = ask
         self._positions = dict(positions)
 
-    async def fetch(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Sequence[Record]]:
+    async def fetch(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Piece]:
         await self._ask()
         fetched = {}
         for tp in partitions:
@@ -152,8 +152,8 @@ class MemoryReplay:
                 tp.topic, tp.partition, self._positions[tp], self._broker.chance.randint(2, 20)
             )
             if records:
-                fetched[tp] = records
-                self._positions[tp] = records[-1].offset + 1
+                self._positions[tp] = end = records[-1].offset + 1
+                fetched[tp] = Piece(records, end)
         if not fetched:
             await asyncio.sleep(_POLL_S)
         return fetched

@@ -61,6 +61,15 @@ class MemoryStore:
     def offset(self) -> int:
         return self._states[-1].offset
 
+    def empty(self) -> bool:
+        return self._states[-1] == _EMPTY
+
+    def begin_filling(self) -> None:
+        """Nothing is cheaper here."""
+
+    def end_filling(self) -> None:
+        """Nothing was held back."""
+
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         rows = self._states[-1].rows
         return [rows.get(key) for key in keys]

@@ -1,7 +1,7 @@
 """The product with one rule of its guarantee taken out at a time, to show that the simulator notices."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -146,10 +146,10 @@ def no_sequence_in_the_sink() -> Any:
 def last_record_wins_in_recovery() -> Any:
     """Recovery takes the last record of a key, whatever its sequence."""
 
-    def apply(self: shards.Shard, records: Sequence[Record]) -> None:
+    def apply(self: shards.Shard, records: Iterable[Record], last: int) -> None:
         mine = [each for each in records if each.key is not None and not each.key.startswith(b"\0")]
-        self.store.write({each.key: each.value for each in mine if each.key is not None}, records[-1].offset)
-        self.position = records[-1].offset + 1
+        self.store.write({each.key: each.value for each in mine if each.key is not None}, last)
+        self.position = last + 1
 
     return replaced((shards.Shard, "apply", apply))
 

@@ -245,7 +245,7 @@ async def test_a_repair_that_a_recovery_did_not_come_to_is_made_by_the_next(shar
     broken_off = shard_on("disk")
     await broken_off.raise_fence(log)
     for start in range(broken_off.position, log.end, chunk):
-        broken_off.apply(log.records[start : start + chunk])
+        broken_off.apply(log.records[start : start + chunk], min(start + chunk, log.end) - 1)
     broken_off.store.close()
 
     last = await opened(log, shard_on("disk"))
@@ -254,6 +254,43 @@ async def test_a_repair_that_a_recovery_did_not_come_to_is_made_by_the_next(shar
 
     assert await recovered(log, shard_on) == {b"ada": b"5"}
     assert shard_on("disk").position > last.fence, "once repaired, the disk says so"
+
+
+async def test_a_disk_without_an_offset_is_not_taken_for_an_empty_one(shard_on: Opener) -> None:
+    """It may hold a newer value than the changelog, once that was compacted before its repair."""
+    log = MemoryLog()
+    await settle(log, await opened(log, shard_on("owner")), put(ada=5))
+    log.add([Output(b"ada", (1).to_bytes(8, "big") + b"1", ())])
+    broken_off = shard_on("disk")
+    await broken_off.raise_fence(log)
+    broken_off.apply(log.records, log.end - 1)
+    broken_off.store.close()
+    log.compact()
+
+    shard = shard_on("disk")
+
+    assert shard.position == 0
+    assert contents(await opened(log, shard)) == {b"ada": b"5"}
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 4, 9])
+async def test_the_highest_sequence_stays_however_the_changelog_is_cut_into_pieces(
+    shard_on: Opener, chunk: int
+) -> None:
+    """Values and tombstones in an order in which each is older or newer than what came before it, of any key."""
+    log = MemoryLog()
+    for key, seq, value in [
+        (b"ada", 5, b"5"), (b"bob", 9, None), (b"ada", 7, None), (b"cleo", 3, b"3"), (b"ada", 6, b"6"),
+        (b"bob", 8, b"8"), (b"cleo", 2, None), (b"dan", 4, b"4"), (b"dan", 10, b"10"), (b"bob", 11, b"11"),
+        (b"bob", 9, None), (b"ada", 4, None), (b"ada", 6, b"6"),
+    ]:  # fmt: skip
+        headers = (("plaudit-seq", b"%d" % seq),)
+        log.add([Output(key, None if value is None else seq.to_bytes(8, "big") + value, headers)])
+
+    shard = shard_on("disk")
+    await recover_from(log, shard, chunk)
+
+    assert contents(shard) == {b"bob": b"11", b"cleo": b"3", b"dan": b"10"}
 
 
 async def test_a_deleted_key_stays_deleted(shard_on: Opener) -> None:

@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 from tests.recordbatch.memory_log import new_store
 store = new_store(Path(sys.argv[1]))
+if "filling" in sys.argv:
+    store.begin_filling()
 number = store.offset() + 1
 while True:
     store.write({b"acme|ada": b"%d" % number, b"acme|bob": b"%d" % number}, number)
@@ -70,6 +72,63 @@ def test_a_kill_leaves_whole_batches_and_their_offset(tmp_path: Path) -> None:
 
         assert offset >= reached
         assert values == [b"%d" % offset] * 2
+
+
+def test_a_kill_while_a_disk_is_filled_leaves_whole_batches_and_their_offset(tmp_path: Path) -> None:
+    """The last ones are lost; what is left is what stood there after the batch that the offset names."""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path / "shard"), "filling"],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+    )
+    assert writer.stdout is not None
+    while int(writer.stdout.readline()) < 30_000:  # several times what is held in memory
+        pass
+    writer.kill()
+    assert writer.wait() == -signal.SIGKILL
+    writer.stdout.close()
+
+    store = new_store(tmp_path / "shard")
+
+    assert store.offset() > 0
+    assert store.get_many([b"acme|ada", b"acme|bob"]) == [b"%d" % store.offset()] * 2
+    store.write({b"acme|ada": b"mine"}, 99_999)
+    assert store.get_many([b"acme|ada"]) == [b"mine"]
+
+
+@pytest.mark.parametrize("retention_days", [None, 30])
+def test_a_disk_that_is_filled_can_be_read_and_serves_afterwards(tmp_path: Path, retention_days: int | None) -> None:
+    """Reading is only expensive meanwhile; nothing is missing once filling has ended."""
+    store = new_store(tmp_path / "shard", retention_days)
+    assert store.empty()
+    store.begin_filling()
+    store.write({b"acme|ada": b"1", b"acme|bob": b"2"}, 1)
+
+    assert store.get_many([b"acme|bob", b"acme|cleo"]) == [b"2", None]
+    store.write({b"acme|ada": None, b"acme|bob": b"3"}, 2)
+    assert store.get_many([b"acme|ada", b"acme|bob"]) == [None, b"3"]
+
+    store.end_filling()
+    store.write({b"acme|dan": b"4"}, 3)
+    store.close()
+    store = new_store(tmp_path / "shard", retention_days)
+
+    assert list(store.items()) == [(b"acme|bob", b"3"), (b"acme|dan", b"4")]
+    assert store.offset() == 3
+    assert not store.empty()
+
+
+def test_a_disk_that_is_closed_while_it_is_filled_goes_on_where_it_was(tmp_path: Path) -> None:
+    """The next rebalance ends a recovery anywhere."""
+    store = new_store(tmp_path / "shard")
+    store.begin_filling()
+    store.write({b"acme|ada": b"1"}, 1)
+    store.close()
+
+    store = new_store(tmp_path / "shard")
+
+    assert store.offset() == 1
+    assert store.get_many([b"acme|ada"]) == [b"1"]
 
 
 def test_items_come_in_key_order_and_without_the_disks_own_entries(tmp_path: Path) -> None:
