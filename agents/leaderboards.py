@@ -28,7 +28,7 @@ from sinks.dead_letters import dead_letter
 from tables.board_batch import BoardBatch, Contribution, Target
 from tables.board_shards import BoardName, BoardShard, BoardShards
 from tables.boards import board_key, is_board_key
-from tables.personal_bests import Beaten
+from tables.personal_bests import Beaten, bests_prefix
 
 
 class ScoredTransaction(msgspec.Struct, frozen=True, gc=False):
@@ -78,7 +78,7 @@ class LeaderboardsStage(StageCore):
         scored = list(self._readable(run, effects, targets))
         batch = BoardBatch(self._shards[run.partition], self._windows_kept, tables[BOARDS.name])
         # In the order of the log, so that a run's changelog records have one order, whoever computes it.
-        batch.read({key: target for *_, contributions in scored for key, target, _ in contributions})
+        batch.read(contributions for *_, contributions in scored)
         outcomes: dict[str, int] = {}
         for record, seq, tenant, event_time, contributions in scored:
             try:
@@ -178,7 +178,8 @@ def _target(tenant: str, score: Score) -> Target:
     prefix = board_key(tenant, board, window, score.split, "")
     if not is_board_key(prefix) or not _is_window(window):
         raise PoisonEvent(Reason.INVALID_RECORD, f"a score of board {board!r} has an impossible key")
-    return Target(prefix, BoardName(tenant, board), window, score.personal_best and window != ALL)
+    bests = bests_prefix(tenant, board, score.split) if score.personal_best and window != ALL else None
+    return Target(prefix, BoardName(tenant, board), window, bests)
 
 
 def _is_window(window: str) -> bool:

@@ -1,6 +1,6 @@
 """One batch of contributions to leaderboards: rows read once, folded, written once; the order in memory follows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,8 +19,8 @@ from tables.boards import (
     window_prefix,
 )
 from tables.order_index import place_of
-from tables.other_windows import OtherWindows, other_prefixes
-from tables.personal_bests import Beaten, begin, challenge
+from tables.personal_bests import Beaten, BestsOfBatch
+from tables.personal_bests import encode as encode_bests
 
 # Rows of expired windows that one batch deletes, so that the end of a window in which a million actors scored does not
 # hold up a batch. They are out of sight from the moment at which the window expires.
@@ -31,13 +31,13 @@ DELETIONS_MAX = 2_000
 class Target:
     """A window (and split) of a board that scores are for; `prefix` and an actor's name make the key of a row.
 
-    `bests`: whether personal bests are told of, which a window without others has none of.
+    `bests` and an actor's name make the key of their personal bests; None: those are not told of.
     """
 
     prefix: bytes
     name: BoardName
     window: str
-    bests: bool = False
+    bests: bytes | None = None
 
 
 # What one event adds to one row: its key, the window it belongs to, points. A plain tuple, since there are so many.
@@ -60,28 +60,27 @@ class BoardBatch:
         self._emptied = 0
         self._seq = -1
         self._moves: dict[bytes, Move] = {}
-        self._elsewhere = OtherWindows(view)
-        self._prefixes: dict[Target, list[bytes]] = {}
+        self._bests = BestsOfBatch()
         # Personal bests that the events added so far have beaten, for the caller to take.
         self.beaten: list[Beaten] = []
 
-    def read(self, rows: Mapping[bytes, Target]) -> None:
-        """Read the rows that the batch will touch, and of actors without one the latest in another window."""
-        wanted = list(rows)
-        payloads = self._view.get_many(wanted)
+    def read(self, brought: Iterable[Sequence[Contribution]]) -> None:
+        """Read the rows that the batch will touch, all at once, in the order in which it comes to them."""
+        rows: dict[bytes, None] = {}
+        of_bests: dict[bytes, None] = {}
+        for contributions in brought:
+            for key, target, _ in contributions:
+                rows[key] = None
+                if target.bests is not None:
+                    of_bests[target.bests + key[len(target.prefix) :]] = None
+        wanted, bests = list(rows), list(of_bests)
+        payloads = self._view.get_many(wanted + bests)
         self._before = {
             key: None if payload is None else decode_standing(payload)
-            for key, payload in zip(wanted, payloads, strict=True)
+            for key, payload in zip(wanted, payloads, strict=False)
         }
         self._now = dict(self._before)
-        self._elsewhere.read_latest(
-            [
-                (self._others(target), key[len(target.prefix) :])
-                for key, target in rows.items()
-                if target.bests and self._before[key] is None
-            ],
-            self._now,
-        )
+        self._bests.take(bests, payloads[len(wanted) :])
 
     def add(self, contributions: Sequence[Contribution], event_time: int, seq: int) -> str:
         """Fold all of an event's contributions, or none. Return what became of it, for the counts.
@@ -99,7 +98,9 @@ class BoardBatch:
         expired = False
         for key, target, folded in changed:
             if target in self._open or self._admits(target, seq):
-                now[key] = self._challenged(key, target, folded) if target.bests and folded is not None else folded
+                now[key] = folded
+                if target.bests is not None and folded is not None:
+                    self._note(key, target, target.bests, folded.score, seq)
             else:
                 expired = True
         if expired:
@@ -109,9 +110,12 @@ class BoardBatch:
     def finish(self, effects: Effects) -> None:
         """Add the changed rows to `effects`, and the deletion of some that have expired.
 
-        First how far boards have expired: were a row of a new window in the changelog and the expiry that it causes not
-        yet, a worker that recovers would know the event, and what has expired would stay in sight.
+        The changelog may be cut between any two of them. So first the personal bests, which follow from scores as they
+        were before the run. Then how far boards have expired: were a row of a new window there and the expiry that it
+        causes not yet, a worker that recovers would know the event, and what has expired would stay in sight.
         """
+        for key, bests in self._bests.changed():
+            effects.put(BOARDS.name, key, encode_bests(bests), bests.seq)
         for name, expiry in self._expiries.items():
             effects.put(BOARDS.name, expiry_key(*name), encode(expiry), expiry.seq)
         for key, standing in self._now.items():
@@ -133,24 +137,14 @@ class BoardBatch:
         for name, expiry in self._expiries.items():
             shard.expire(name, expiry.through)
 
-    def _challenged(self, key: bytes, target: Target, standing: Standing) -> Standing:
-        """Return a standing with what it has to beat, and tell, in `beaten`, if it has."""
-        prefixes, actor = self._others(target), key[len(target.prefix) :]
-        if self._now[key] is None:
-            standing = begin(standing, self._elsewhere.latest(prefixes, actor, self._now))
-        if standing.to_beat is None or standing.score <= standing.to_beat:
-            return standing
-        challenged, previous = challenge(standing, self._elsewhere.all(prefixes, actor, self._now))
+    def _note(self, key: bytes, target: Target, prefix: bytes, score: int, seq: int) -> None:
+        """Hold a new score against the actor's personal best, and say in `beaten` if it beats it."""
+        bests = self._bests.of(prefix + key[len(target.prefix) :], seq)
+        if bests is None:
+            return
+        previous = bests.note(target.window, score, seq, self._expired_through(target.name))
         if previous is not None:
-            self.beaten.append(Beaten(split_board_key(key), standing.score, previous))
-        return challenged
-
-    def _others(self, target: Target) -> Sequence[bytes]:
-        """Return what the keys of rows in the board's other windows begin with."""
-        prefixes = self._prefixes.get(target)
-        if prefixes is None:
-            prefixes = self._prefixes[target] = other_prefixes(target.prefix, self._dated_windows(target.name))
-        return prefixes
+            self.beaten.append(Beaten(split_board_key(key), score, previous))
 
     def _dated_windows(self, name: BoardName) -> set[str]:
         """Return the windows of a board that are kept, as far as the batch has come."""
@@ -158,6 +152,11 @@ class BoardBatch:
         if windows is None:
             windows = self._windows[name] = self._shard.dated_windows(name)
         return windows
+
+    def _expired_through(self, name: BoardName) -> str:
+        """Return the last window of a board that has expired, as far as the batch has come."""
+        expiry = self._expiries.get(name)
+        return self._shard.expired_through(name) if expiry is None else expiry.through
 
     def _admits(self, target: Target, seq: int) -> bool:
         """Return whether a window counts. One that is new may make the oldest expire, which may be itself."""
@@ -169,12 +168,9 @@ class BoardBatch:
 
     def _keeps(self, name: BoardName, window: str, seq: int) -> bool:
         windows = self._dated_windows(name)
-        expiry = self._expiries.get(name)
-        if window <= (self._shard.expired_through(name) if expiry is None else expiry.through):
+        if window <= self._expired_through(name):
             return False
-        if window not in windows:
-            windows.add(window)
-            self._prefixes.clear()
+        windows.add(window)
         while len(windows) > self._windows_max:
             oldest = min(windows)
             windows.remove(oldest)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pipeline.recordbatch.model import TableView
 from rules.periods import ALL
-from tables.boards import BoardKey, decode_expiry, decode_standing, split_board_key
+from tables.boards import BESTS, BoardKey, decode_expiry, decode_standing, split_board_key
 from tables.order_index import OrderIndex, place_of
 
 # Where nobody stands: the answer for a window without members.
@@ -56,7 +56,7 @@ class BoardShard:
             name = BoardName(key.tenant, key.board)
             if not key.window:
                 shard.windows(name).expired_through = decode_expiry(payload).through
-            else:
+            elif key.window != BESTS:
                 standing = decode_standing(payload)
                 place = place_of(standing.score, standing.reached, key.actor.encode())
                 places.setdefault((name, key.window, key.split), []).append(place)

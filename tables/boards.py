@@ -1,7 +1,8 @@
 """The table `boards`: each actor's score in one window of one leaderboard, as changed by transactions.
 
 A board's rows are sharded by the partition of the actor. Besides scores a shard keeps, per board, how far its windows
-have expired: a row whose window, split and actor are empty.
+have expired: a row whose window, split and actor are empty; and, of boards that tell of personal bests, a row for each
+actor whose window is `BESTS` (`tables.personal_bests`).
 """
 
 from typing import Literal, NamedTuple
@@ -16,6 +17,9 @@ SCORE_MIN = -(2**63)
 
 # The `source` of every fact about boards: with its id it makes a fact the same fact.
 FACTS_SOURCE = "plaudit/leaderboards"
+
+# No window is called so: they are named by a day, or `all`.
+BESTS = "best"
 
 _PARTS = 5
 
@@ -36,16 +40,12 @@ class Standing(msgspec.Struct, frozen=True, array_like=True):
     `reached` is the latest event time (microseconds since the epoch) among the events that make up the score: when it
     was complete. It does not depend on the order in which the events arrived: a late event adds its points, but nobody
     had that score before its last part. `seq` is the last sequence that was folded in.
-
-    `to_beat` is the score above which the actor's personal best is told (`tables.personal_bests`); None: there is
-    nothing to tell in this window, or nothing any more.
     """
 
     version: Literal[1]
     score: int
     reached: int
     seq: int
-    to_beat: int | None = None
 
 
 class Expiry(msgspec.Struct, frozen=True, array_like=True):
@@ -97,9 +97,9 @@ def fold(standing: Standing | None, points: int, event_time: int, seq: int) -> S
     """
     if points == 0 or (standing is not None and seq <= standing.seq):
         return standing
-    score, reached, to_beat = points, event_time, None
+    score, reached = points, event_time
     if standing is not None:
-        score, reached, to_beat = standing.score + points, max(standing.reached, event_time), standing.to_beat
+        score, reached = standing.score + points, max(standing.reached, event_time)
     if not SCORE_MIN <= score <= SCORE_MAX:
         raise PoisonEvent(Reason.AMOUNT_OUT_OF_RANGE, "the actor's score would leave the range of 64 bits")
-    return Standing(1, score, reached, seq, to_beat)
+    return Standing(1, score, reached, seq)

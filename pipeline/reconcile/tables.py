@@ -7,7 +7,7 @@ from pipeline.reconcile.model import BalanceKey, RowKey
 from pipeline.reconcile.tally import NOTHING, Stated
 from pipeline.recordbatch.snapshot import Snapshot
 from tables import profiles
-from tables.boards import decode_expiry, decode_standing, split_board_key
+from tables.boards import BESTS, decode_expiry, decode_standing, split_board_key
 
 
 class ProfileStates:
@@ -65,7 +65,7 @@ class BoardStates:
             key = split_board_key(raw)
             if not key.window:
                 self._expired[partition, key.board] = decode_expiry(entry.payload).through
-            else:
+            elif key.window != BESTS:
                 standing = decode_standing(entry.payload)
                 row = RowKey(key.board, key.window, key.split, key.actor)
                 self._rows[row] = Stated(standing.seq, standing.score)

@@ -16,6 +16,7 @@ from tables import profiles
 from tables.board_shards import BoardShard
 from tables.order_index import START, read_place
 from tests.simulation.broker import Client
+from tests.simulation.check_bests import of_kept_bests
 from tests.simulation.compared import compared
 from tests.simulation.disk import MemoryDisk
 from tests.simulation.oracle.state import Actor, Expected, Known, micros
@@ -99,6 +100,7 @@ async def _recovered(world: World, stage: Stage, number: int, disk: MemoryDisk) 
 def _of_rows(where: str, shards: Shards, stage: Stage, expected: Expected) -> Iterator[str]:
     if stage is LEADERBOARDS:
         yield from _of_board(where, BoardShard.recovered(shards[BOARDS.name]), expected)
+        yield from of_kept_bests(where, shards[BOARDS.name], expected)
         return
     found = {key: profiles.decode(value) for key, value in shards[PROFILES.name].items()}
     wanted = {actor_key(*who): states[-1][1] for who, states in expected.history.items()}

@@ -1,12 +1,15 @@
 """Leaderboards with one rule taken out at a time, to show that the simulator notices."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from pipeline.recordbatch.model import Effects
+from pipeline.topology import BOARDS
 from rules import scores
-from tables import board_batch, boards, personal_bests
+from tables import board_batch, boards
+from tables.boards import BESTS, split_board_key
+from tables.personal_bests import Bests, BestsOfBatch
 from tests.simulation.replaced import Mutation, replaced
 
 
@@ -25,13 +28,49 @@ _DECODE_STANDING = boards.decode_standing
 def bests_not_remembered() -> Any:
     """A window does not remember that its personal best was told."""
 
-    def challenge(standing: boards.Standing, others: Iterable[boards.Standing]) -> tuple[boards.Standing, int | None]:
-        return standing, _CHALLENGE(standing, others)[1]
+    def note(bests: Bests, window: str, score: int, seq: int, expired_through: str) -> int | None:
+        previous = _NOTE(bests, window, score, seq, expired_through)
+        if previous is not None:
+            bests.told.remove(window)
+        return previous
 
-    return replaced((board_batch, "challenge", challenge))
+    return replaced((Bests, "note", note))
 
 
-_CHALLENGE = personal_bests.challenge
+_NOTE = Bests.note
+
+
+def no_sequence_in_bests() -> Any:
+    """An actor's bests do not remember the event that changed them last."""
+    return replaced((BestsOfBatch, "of", lambda rows, key, _: rows._rows[key][0]))
+
+
+def bests_after_scores() -> Any:
+    """A run writes the scores before what was to be beaten."""
+
+    def finish(batch: board_batch.BoardBatch, effects: Effects) -> None:
+        _FINISH(batch, effects)
+        rows = effects.changes.get(BOARDS.name, {})
+        for key in [key for key in rows if split_board_key(key).window == BESTS]:
+            rows[key] = rows.pop(key)
+
+    return replaced((board_batch.BoardBatch, "finish", finish))
+
+
+_FINISH = board_batch.BoardBatch.finish
+
+
+def bests_expire() -> Any:
+    """With a window its scores are forgotten."""
+
+    def forget(bests: Bests, expired_through: str) -> None:
+        _FORGET(bests, expired_through)
+        bests.scores.pop("", None)
+
+    return replaced((Bests, "_forget", forget))
+
+
+_FORGET = Bests._forget
 
 
 def splits_in_one_board() -> Any:
@@ -42,5 +81,8 @@ def splits_in_one_board() -> Any:
 MUTATIONS_OF_BOARDS: tuple[Mutation, ...] = (
     no_sequence_in_boards,
     bests_not_remembered,
+    no_sequence_in_bests,
+    bests_after_scores,
+    bests_expire,
     splits_in_one_board,
 )

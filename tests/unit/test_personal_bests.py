@@ -6,11 +6,11 @@ import pytest
 
 from agents.leaderboards import LeaderboardsStage
 from pipeline.events import Event, Score, actor_key, decode_event, derived_headers, encode_json
-from pipeline.recordbatch.model import Output, Run
+from pipeline.recordbatch.model import Effects, Output, Run
 from rules.document import parse_document, validate
 from tables.board_shards import BoardShards
 from tests.builders import INSTANT, TENANT, transaction
-from tests.memory import MemoryRecord, MemoryTable, step
+from tests.memory import MemoryRecord, MemoryTable, sequenced, step
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -40,6 +40,22 @@ def on_day(seq: int, day: int, points: int, actor: str = "ada", *, split: str | 
 def facts(outputs: list[Output]) -> list[Event]:
     """Return the facts that were emitted."""
     return [decode_event(output.value or b"") for output in outputs]
+
+
+def said(outputs: list[Output]) -> dict[str, Event]:
+    """Return facts by their ids; one that is repeated must say the same."""
+    told: dict[str, Event] = {}
+    for fact in facts(outputs):
+        assert told.setdefault(fact.id, fact) == fact
+    return told
+
+
+def died(table: MemoryTable, records: list[MemoryRecord], cut: int) -> list[Output]:
+    """Process a run of which only the first `cut` rows are written; return the facts, which come before any of them."""
+    effects = Worker(table).stage.process(Run("source", 0, records), {"boards": table})
+    logged = dict(list(effects.changes.get("boards", {}).items())[:cut])
+    table.write(Effects(0, changes={"boards": logged}), "boards")
+    return effects.outputs.get(("facts", 0), [])
 
 
 # Days in and out of order, two actors, points taken back, windows that expire, bests beaten in several of them.
@@ -114,13 +130,80 @@ def test_what_is_delivered_again_is_told_once() -> None:
     assert worker.run(*HISTORY) == []
 
 
-def test_an_actor_who_was_away_for_all_kept_windows_begins_anew() -> None:
-    """What has expired is remembered by later windows only."""
+@pytest.mark.parametrize("size", [3, 8])
+@pytest.mark.parametrize("start", range(len(HISTORY)))
+def test_facts_do_not_depend_on_where_the_changelog_was_cut(start: int, size: int) -> None:
+    """Whichever rows of a run are there when it comes again, cut elsewhere: none is missing or says something else."""
+    whole, run = said(Worker().run(*HISTORY)), HISTORY[start : start + size]
+
+    for cut in range(2 * len(run) + 2):
+        table = MemoryTable()
+        outputs = Worker(table).run(*HISTORY[:start])
+        outputs += died(table, run, cut)
+        outputs += Worker(table).run(*run[:1])
+        outputs += Worker(table).run(*run[1:], *HISTORY[start + size :])
+        assert said(outputs) == whole
+
+
+def test_a_best_outlives_its_window_though_only_the_expiry_was_written() -> None:
+    """The run that begins an actor's next window brings the end of the one that holds the best."""
+    before = [on_day(0, 0, 10), on_day(1, 1, 1, "bob"), on_day(2, 2, 1, "bob")]
+    run = [on_day(3, 3, 1), on_day(4, 4, 1, "bob")]
+
+    for cut in range(6):
+        table = MemoryTable()
+        Worker(table).run(*before)
+        died(table, run, cut)
+        Worker(table).run(*run)
+        assert [fact.data["previous"] for fact in facts(Worker(table).run(on_day(5, 3, 20)))] == [10]
+
+
+def test_a_fact_says_the_same_again_after_a_late_event_of_its_run() -> None:
+    """What was beaten is what there was at the fact's own event, though the late event is in a row already."""
+    before = [on_day(0, 0, 10), on_day(1, 1, 1)]
+    run = [on_day(2, 0, 1), on_day(3, 1, 20), on_day(4, 0, 25)]
+
+    for cut in range(6):
+        table = MemoryTable()
+        Worker(table).run(*before)
+        outputs = died(table, run, cut) + Worker(table).run(*run) + Worker(table).run(on_day(5, 1, 30))
+        assert [fact.data["previous"] for fact in said(outputs).values()] == [11]
+
+
+def test_what_a_late_event_brought_to_an_older_window_outlives_it() -> None:
+    """The windows after it had begun with less to beat."""
+    worker = Worker()
+    worker.run(on_day(0, 0, 10), on_day(1, 1, 5), on_day(2, 0, 30), *(on_day(day, day, 1, "bob") for day in (3, 4)))
+
+    assert worker.run(on_day(5, 4, 40)) == []
+    assert [fact.data["previous"] for fact in facts(worker.run(on_day(6, 4, 1)))] == [40]
+
+
+def test_a_best_outlives_all_windows_that_are_kept() -> None:
+    """Whoever comes back after a long time is held against what they had."""
     worker = Worker()
     worker.run(on_day(1, 0, 10), *(on_day(1 + day, day, 1, "bob") for day in range(1, 6)))
 
-    assert worker.run(on_day(20, 6, 11)) == []
-    assert [fact.data["previous"] for fact in facts(worker.run(on_day(21, 7, 12)))] == [11]
+    assert worker.run(on_day(20, 6, 10)) == []
+    assert [fact.data["previous"] for fact in facts(worker.run(on_day(21, 6, 1)))] == [10]
+
+
+def test_a_run_may_bring_events_from_before_the_board_told_of_bests() -> None:
+    """A revision in between: what an actor scored before is a part of the window's score."""
+    before = Score(board="daily", window=INSTANT.date().isoformat(), points=5)
+    old = sequenced(encode_json(transaction(actor="ada", scores=(before,), transfers=())), 2)
+    worker = Worker()
+
+    assert worker.run(on_day(1, 0, 10), old) == []
+    assert [fact.data["previous"] for fact in facts(worker.run(on_day(3, 0, 1), on_day(4, 1, 20)))] == [16]
+
+
+def test_points_that_are_taken_back_are_no_longer_to_be_beaten() -> None:
+    """While the window is kept; what was told stays told."""
+    worker = Worker()
+    worker.run(on_day(1, 0, 10), on_day(2, 1, 1_000), on_day(3, 1, -998))
+
+    assert [fact.data["previous"] for fact in facts(worker.run(on_day(4, 2, 11), on_day(5, 1, 50)))] == [10]
 
 
 def test_a_board_for_all_time_has_no_personal_best() -> None:

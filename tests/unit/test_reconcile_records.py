@@ -15,7 +15,7 @@ from pipeline.recordbatch.store import packed
 from rules.economy import Economy
 from rules.profile import Game, Profile, Redemption
 from sinks.ledger.queries import MovementRow
-from tables import boards, profiles
+from tables import boards, personal_bests, profiles
 from tests.builders import ACTOR, TENANT, economy, score, transaction
 
 ALL_TIME = {"id": "rich", "currency": "xp", "window": "all"}
@@ -130,7 +130,10 @@ def test_an_expired_window_is_known_by_its_shard() -> None:
     expiry = packed(5, boards.encode(boards.Expiry(1, "2026-03-02", 5)))
     standing = packed(6, boards.encode(boards.Standing(1, 20, 0, 6)))
     key = boards.board_key(TENANT, "daily", "2026-03-03", None, ACTOR)
-    states.snapshot.take(1, [Record(boards.expiry_key(TENANT, "daily"), expiry), Record(key, standing)])
+    best = packed(6, personal_bests.encode(personal_bests.Bests(1, {"2026-03-03": 20}, [], 6)))
+    best_key = personal_bests.bests_prefix(TENANT, "daily", None) + ACTOR.encode()
+    rows = {boards.expiry_key(TENANT, "daily"): expiry, key: standing, best_key: best}
+    states.snapshot.take(1, [Record(*row) for row in rows.items()])
     states.refresh()
 
     assert states.rows() == [RowKey("daily", "2026-03-03", "", ACTOR)]

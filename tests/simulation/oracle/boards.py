@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from tests.simulation.oracle.awards import holds, is_about
 from tests.simulation.oracle.periods import period
-from tests.simulation.oracle.state import Best, Expected, Row, Who
+from tests.simulation.oracle.state import Expected, Row, Who
 from tests.simulation.oracle.turn import Turn
 
 _COUNTED = ("issued", "adjusted")
@@ -33,7 +33,8 @@ def score(expected: Expected, seq: int, who: Who, turn: Turn, windows_max: int) 
             expected.scored.add(seq)
             if _is_kept(expected, name, window, windows_max):
                 _add(expected, name, row, points, turn.happened)
-                _hold_against_best(expected, seq, name, row, points, watched=bests)
+                if bests:
+                    _hold_against_best(expected, seq, name, row)
 
 
 def _counts(count: Mapping[str, Any], turn: Turn) -> bool:
@@ -85,26 +86,18 @@ def _add(expected: Expected, name: tuple[str, str], row: Row, points: int, time:
     expected.boards[name][row] = (before + points, max(reached, time))
 
 
-def _hold_against_best(
-    expected: Expected, seq: int, name: tuple[str, str], row: Row, points: int, *, watched: bool
-) -> None:
-    """Follow the best of an actor's windows, as long as each window comes after the one before and only rises.
+def _hold_against_best(expected: Expected, seq: int, name: tuple[str, str], row: Row) -> None:
+    """The first time that a score exceeds those of all other windows, whenever they were, is a personal best.
 
-    Else what is told depends on more than the order of the log: the mark may stay where it was.
+    The first window is none. A score counts as it was when its board last told of bests.
     """
     window, split, actor = row
-    rows, mine = expected.boards[name], (*name, split, actor)
-    if watched:
-        expected.watched.add(mine)
-    best = expected.bests.setdefault(mine, Best(window))
-    if not watched or points < 0 or window < best.window:
-        expected.unclear.add(mine)
-    now = rows[row][0]
-    if window > best.window:
-        known = any(each[1:] == row[1:] and each != row for each in rows)
-        best.to_beat = max(best.score, best.to_beat or 0) if known else None
-        best.window, best.told = window, False
-    best.score = now
-    if best.to_beat is not None and not best.told and now > best.to_beat:
-        best.told = True
-        expected.told[(*name, window, split, actor)] = (seq, now, best.to_beat)
+    score = expected.boards[name][row][0]
+    scores = expected.bests.setdefault((*name, split, actor), {})
+    others = [each for other, each in scores.items() if other != window]
+    scores[window] = score
+    told = (*name, window, split, actor)
+    if not others:
+        expected.told[told] = None
+    elif score > max(others):
+        expected.told.setdefault(told, (seq, score, max(others)))

@@ -99,16 +99,6 @@ class Redemption:
 
 
 @dataclass
-class Best:
-    """How an actor does on a board: the latest window, its score, the best before it (None: it is the first)."""
-
-    window: str
-    score: int = 0
-    to_beat: int | None = None
-    told: bool = False
-
-
-@dataclass
 class Actor:
     """All that an actor ever did and got."""
 
@@ -156,12 +146,10 @@ class Expected:
     )  # tenant, board: (window, split, actor): score, reached
     expired: dict[tuple[str, str], str] = field(default_factory=dict)
     scored: set[int] = field(default_factory=set)  # sequences that boards are told of, though nothing may have moved
-    # Personal bests, by tenant, board, split and actor; those of which the order of the log alone does not decide.
-    bests: dict[tuple[str, str, str, str], Best] = field(default_factory=dict)
-    watched: set[tuple[str, str, str, str]] = field(default_factory=set)
-    unclear: set[tuple[str, str, str, str]] = field(default_factory=set)
-    # By tenant, board, window, split and actor: sequence, score, what was beaten.
-    told: dict[tuple[str, str, str, str, str], tuple[int, int, int]] = field(default_factory=dict)
+    # Scores of boards that tell of personal bests, by tenant, board, split and actor, and window: expired ones, too.
+    bests: dict[tuple[str, str, str, str], dict[str, int]] = field(default_factory=dict)
+    # By tenant, board, window, split and actor: sequence, score, what was beaten; None: the first, which is not told.
+    told: dict[tuple[str, str, str, str, str], tuple[int, int, int] | None] = field(default_factory=dict)
 
 
 def known(actor: Actor) -> Known:
