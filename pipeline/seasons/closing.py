@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pipeline.clock import now
 from pipeline.drain import drain
 from pipeline.errors import TransientError, UserError
 from pipeline.revisions.documents import compile_document
+from pipeline.seasons.due import end_of
 from pipeline.seasons.standings import boards_of, standings
 from pipeline.topology import LEADERBOARDS
 from pipeline.workers_client import WorkersClient
-from sinks.ledger.seasons import Standing, freeze, is_closed, refuse_closed
+from sinks.ledger.seasons import Standing, closed_at, freeze, refuse_closed
 from tables.economies import EconomyHistory, in_force
 
 # A leaderboards worker that was stopped for longer than its session, and goes on, finds out within half a minute that
@@ -41,12 +43,15 @@ class SeasonCloser:
 
         Raises:
             SeasonClosed: it has been closed before, or by somebody else meanwhile.
-            UserError: there is no such season, it is not over, or its windows are not kept any more.
+            UserError: there is no such season, it is not over, its windows are not kept any more, or another season
+                was closed under its id.
             TransientError: something is away, events are not accounted for within `timeout_s`, or the standing still
                 changes; the season stays open.
         """
         tenant = history.tenant
-        if await asyncio.to_thread(is_closed, self.database, tenant, season):
+        closed = await asyncio.to_thread(closed_at, self.database, tenant, season)
+        if closed is not None:
+            _refuse_reused(history, season, closed)
             refuse_closed(tenant, season)
         if behind := await drain(self.broker, self.prefix, timeout_s):
             raise TransientError(f"{behind[0].stage} is behind; the season stays open")
@@ -61,6 +66,21 @@ class SeasonCloser:
         boards = boards_of(compile_document(bytes(revision.document), revision.revision, 0), season, instant)
         client = WorkersClient(LEADERBOARDS.name, self.leaderboards)
         return [standing for board in boards for standing in standings(client, tenant, board, season)]
+
+
+def _refuse_reused(history: EconomyHistory, season: str, closed: datetime) -> None:
+    """Refuse a season whose id was closed before the end that it has now.
+
+    Raises:
+        UserError: it was; its standing is that of another time, and what came since is frozen nowhere.
+    """
+    revision = in_force(history, now())
+    end = None if revision is None else end_of(revision, season)
+    if end is not None and closed < end:
+        raise UserError(
+            f"season {season!r} of tenant {history.tenant!r} was closed at {closed.astimezone(UTC).isoformat()}, "
+            "before the end that it has now: that standing is final, and a new season takes a new id"
+        )
 
 
 async def unchanged(read: Callable[[], list[Standing]], apart_s: float) -> list[Standing]:

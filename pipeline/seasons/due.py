@@ -53,6 +53,11 @@ def due_seasons(history: EconomyHistory, revision: Revision, grace: timedelta) -
     ]
 
 
+def end_of(revision: Revision, season: str) -> datetime | None:
+    """Return when a season ends by a revision; None if it has no such season."""
+    return next((each.until for each in _document(revision).seasons if each.id == season), None)
+
+
 def _document(revision: Revision) -> _Document:
     try:
         return _decode(revision.document)

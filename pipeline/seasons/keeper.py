@@ -66,7 +66,8 @@ class SeasonKeeper:
         self._closer = closer
         self._grace = timedelta(seconds=grace_s)
         self._clock = clock
-        self._closed: set[tuple[str, str]] = set()
+        # With the instant at which it was due: new dates under the same id are asked about again.
+        self._closed: set[tuple[str, DueSeason]] = set()
         # What is due when, by tenant, of the history and the revision that it was worked out from.
         self._due: dict[str, tuple[EconomyHistory, Revision, list[DueSeason]]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -90,13 +91,14 @@ class SeasonKeeper:
             revision = None if history is None else in_force(history, instant)
             if history is None or revision is None:
                 continue
-            for season, due in self._seasons_of(history, revision):
-                if due <= instant and (tenant, season) not in self._closed:
+            for season in self._seasons_of(history, revision):
+                if season.due <= instant and (tenant, season) not in self._closed:
                     overdue += not await self._close(history, season)
         SEASONS_OVERDUE.set(overdue)
         return overdue
 
-    async def _close(self, history: EconomyHistory, season: str) -> bool:
+    async def _close(self, history: EconomyHistory, due: DueSeason) -> bool:
+        season = due.season
         try:
             await self._closer.close(history, season, ACCOUNTED_S)
         except SeasonClosed:
@@ -106,7 +108,7 @@ class SeasonKeeper:
             return False
         else:
             _log.info("a season is closed", tenant=history.tenant, season=season)
-        self._closed.add((history.tenant, season))
+        self._closed.add((history.tenant, due))
         return True
 
     def _seasons_of(self, history: EconomyHistory, revision: Revision) -> list[DueSeason]:

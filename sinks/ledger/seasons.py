@@ -98,6 +98,18 @@ def is_closed(database: str, tenant: str, season: str) -> bool:
         return _is_closed(connection, tenant, season)
 
 
+def closed_at(database: str, tenant: str, season: str) -> datetime | None:
+    """Return when a season was closed; None if it is open.
+
+    Raises:
+        UserError: the database can't be read.
+    """
+    query = "SELECT min(closed_at) FROM plaudit.season_closings WHERE tenant = %s AND season = %s"
+    with in_our_words(), connect(database) as connection:
+        row = connection.execute(query, (tenant, season)).fetchone()
+    return None if row is None else row[0]
+
+
 def refuse_closed(tenant: str, season: str) -> NoReturn:
     """Refuse to close a season again.
 

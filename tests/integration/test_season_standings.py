@@ -1,10 +1,14 @@
 """Final standings of seasons in a real PostgreSQL: written once, and any change of them is noticed."""
 
+import json
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
+from pipeline.errors import UserError
+from pipeline.seasons.closing import SeasonCloser
 from sinks.ledger.schema import SINK_ROLE
 from sinks.ledger.seasons import (
     Line,
@@ -16,6 +20,7 @@ from sinks.ledger.seasons import (
     lines_of,
     standing_hash,
 )
+from tables.economies import append_revision
 from tests.builders import INSTANT, TENANT
 from tests.ledger import rows
 
@@ -56,6 +61,25 @@ def test_a_season_is_closed_once(database: str) -> None:
     assert is_closed(database, TENANT, WINTER)
     assert not is_closed(database, TENANT, "summer")
     assert [each.board for each in closings(database, TENANT, WINTER)] == ["xp"]
+
+
+async def test_an_id_that_was_closed_is_not_closed_for_another_season(database: str) -> None:
+    """Its standing would be taken for the new one's, which would be frozen nowhere."""
+    freeze(database, TENANT, WINTER, STANDINGS, INSTANT)
+    closer = SeasonCloser("127.0.0.1:1", "plaudit.", database, "http://127.0.0.1:1")
+    until = {"over": INSTANT - timedelta(days=1), "next year's": INSTANT + timedelta(days=365)}
+    refused = {}
+    for name, instant in until.items():
+        season = {"id": WINTER, "from": "2026-01-01T00:00:00Z", "until": instant.isoformat()}
+        document = json.dumps({"economy": TENANT, "seasons": [season]}).encode()
+        published = append_revision(None, TENANT, document, datetime(2020, 1, 1, tzinfo=UTC), None, 0)
+        with pytest.raises(UserError) as refusal:
+            await closer.close(published, WINTER, 1)
+        refused[name] = refusal.value
+
+    assert isinstance(refused["over"], SeasonClosed)
+    assert not isinstance(refused["next year's"], SeasonClosed)
+    assert "takes a new id" in str(refused["next year's"])
 
 
 def test_a_season_that_several_close_at_once_is_closed_by_one(database: str) -> None:

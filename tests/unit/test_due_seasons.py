@@ -162,6 +162,20 @@ async def test_what_somebody_else_has_closed_is_left_alone() -> None:
     assert (closer.asked, closer.closed) == (1, [])
 
 
+async def test_a_closed_season_with_new_dates_is_asked_about_again() -> None:
+    """An id that is used twice must not pass for closed."""
+    again = WINTER | {"from": "2026-12-01T00:00:00Z", "until": "2027-03-01T00:00:00Z"}
+    closer, published = Recorder(), Published(history((PUBLISHED, [WINTER])))
+    clock = [WINTER_ENDS + GRACE]
+    seasons = keeper(closer, published, lambda: clock[0])
+    await seasons.look()
+    published.by_tenant[TENANT] = history((PUBLISHED, [WINTER]), (SUMMER_ENDS, [again]))
+    clock[0] = datetime(2027, 3, 1, 1, tzinfo=UTC)
+
+    assert await seasons.look() == 0
+    assert closer.closed == [(TENANT, "winter")] * 2
+
+
 async def test_a_new_revision_is_taken_note_of() -> None:
     """The economy in force decides, not one that is to come."""
     published = Published(history((PUBLISHED, [])))
