@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PoisonEvent, Reason
-from tables import boards
+from tables import boards, personal_bests
 from tables.boards import SCORE_MAX, Expiry, Standing, fold
+from tables.personal_bests import Bests
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -64,3 +65,5 @@ def test_version_1_is_readable_for_ever() -> None:
 
     assert boards.decode_standing(bytes.fromhex(lines["standing"])) == Standing(1, -42, 1_794_830_400_000_000, 12_345)
     assert boards.decode_expiry(bytes.fromhex(lines["expiry"])) == Expiry(1, "2026-11-16", 12_345)
+    known = Bests(1, {"": 7, "2026-11-16": -42}, ["2026-11-16"], 12_345)
+    assert personal_bests.decode(bytes.fromhex(lines["bests"])) == known
