@@ -20,7 +20,6 @@ import msgspec
 
 from pipeline.errors import PoisonEvent, Reason
 from pipeline.events import (
-    ANSWER_PREFIX,
     COMMAND_PREFIX,
     IDENTITY_HEADER,
     TRACE_HEADER,
@@ -35,6 +34,7 @@ from pipeline.events import (
 from pipeline.formats.canonical import is_tenant
 from pipeline.formats.registry import CLOUDEVENTS, read_event
 from pipeline.recordbatch.model import Change, Effects, Output, Record, Run, StageCore, TableView
+from rules.commands import is_command
 from sinks.dead_letters import dead_letter
 from tables.seen import NAME as SEEN
 from tables.seen import Seen, decode_seen, encode_seen, seen_key
@@ -99,8 +99,11 @@ class DedupeStage(StageCore):
         """Tell whoever waits for the outcome of a command that the command was here before."""
         if record.value is None or _COMMAND_MARK not in record.value:
             return
-        command = decode_event(record.value)
-        if command.type.startswith(COMMAND_PREFIX) and not command.type.startswith(ANSWER_PREFIX):
+        try:
+            command = decode_event(record.value)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return  # of a foreign producer, under an identity that was here before: a duplicate all the same
+        if is_command(command.type):
             outcome = CommandOutcome(id=command.id, status="duplicate")
             effects.emit(self._outcomes, command.id.encode(), encode_json(outcome), headers[:-1])
 

@@ -1,5 +1,6 @@
 """The stage `dedupe`: the first event of an identity goes on, whatever crashes in between."""
 
+import dataclasses
 import json
 
 import pytest
@@ -256,6 +257,33 @@ def test_a_repeated_command_is_answered() -> None:
     )
     assert [name for name, _ in output.headers] == ["plaudit-seq", "plaudit-appended"]
     assert effects.counts == {"duplicate": 3}
+
+
+@pytest.mark.parametrize("name", ["plaudit.unheard-of", "plaudit.answer.stock", "pr.merged"])
+def test_what_is_no_command_has_no_outcome_when_it_comes_again(name: str) -> None:
+    """Nobody waits for one: the first was a dead letter, or is an answer of the ledger."""
+    worker = Worker()
+    worker.run(appended(1, canonical=event(type=name)))
+
+    effects = worker.run(appended(2, canonical=event(type=name)))
+
+    assert (effects.counts, effects.outputs) == ({"duplicate": 1}, {})
+
+
+@pytest.mark.parametrize(
+    "value", [b'{"type": "plaudit.spend"', b'"plaudit.spend"', b'{"type": "plaudit.spend"}', b'"plaudit.\xff']
+)
+def test_what_repeats_a_command_and_is_none_stops_nothing(value: bytes) -> None:
+    """Only a foreign producer can have put it there, under an identity that was here before; it is a duplicate."""
+    worker = Worker()
+    worker.run(appended(1))
+    broken = dataclasses.replace(appended(2), value=value)
+
+    effects = worker.run(broken, appended(3, canonical=event(id="next")))
+
+    assert sequences(effects) == [3]
+    assert effects.counts == {"accepted": 1, "duplicate": 1}
+    assert (OUTCOMES, 0) not in effects.outputs
 
 
 def test_a_command_delivered_again_after_its_replacement_is_not_called_a_duplicate() -> None:
