@@ -22,6 +22,7 @@ def run_app(app: BatchApp) -> bool:
     gc.collect()
     gc.freeze()  # what the imports made stays; no collection needs to look at it again
     gc.set_threshold(*_GC_THRESHOLDS)
+    gc.enable()
     worker.spinner = None  # it would write escape sequences into the log
     try:
         worker.execute_from_commandline()

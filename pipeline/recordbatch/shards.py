@@ -49,7 +49,7 @@ class Shard:
         self.writer = secrets.token_bytes(8)
         self._headers = ((WRITER_HEADER, self.writer),)
         self._overwritten: set[bytes] = set()  # keys whose last record in the changelog may be older than our value
-        # In recovery: the sequences of deleted keys, of which the disk holds nothing; and what none of them all exceeds.
+        # In recovery: the sequences of deleted keys, of which the disk holds nothing; what none exceeds.
         self._buried: dict[bytes, bytes] = {}
         self._highest = _NOTHING if store.empty() else _ANYTHING
         self.expected = -1  # the offset that this writer's next append must get
