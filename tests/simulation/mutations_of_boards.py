@@ -7,10 +7,11 @@ import msgspec
 from pipeline.recordbatch.model import Effects
 from pipeline.topology import BOARDS
 from rules import scores
-from tables import board_batch, boards
+from tables import board_batch, boards, tops
 from tables.boards import BESTS, split_board_key
-from tables.personal_bests import Bests, BestsOfBatch
+from tables.personal_bests import Bests
 from tests.simulation.replaced import Mutation, replaced
+from web import rank_changes, rank_watch
 
 
 def no_sequence_in_boards() -> Any:
@@ -38,11 +39,6 @@ def bests_not_remembered() -> Any:
 
 
 _NOTE = Bests.note
-
-
-def no_sequence_in_bests() -> Any:
-    """An actor's bests do not remember the event that changed them last."""
-    return replaced((BestsOfBatch, "of", lambda rows, key, _: rows._rows[key][0]))
 
 
 def bests_after_scores() -> Any:
@@ -78,11 +74,29 @@ def splits_in_one_board() -> Any:
     return replaced((scores, "split_value", lambda _: "everybody"))
 
 
+def changes_of_rank_not_kept() -> Any:
+    """What a look has decided to tell is not in its row."""
+    return replaced((rank_watch, "encode", lambda top: tops.encode(msgspec.structs.replace(top, untold=()))))
+
+
+def looks_not_numbered() -> Any:
+    """Each look counts its decisions from the beginning."""
+
+    def decided(before: tops.Top, after: Any, *, final: bool) -> tops.Top | None:
+        return _DECIDED(msgspec.structs.replace(before, number=0), after, final=final)
+
+    return replaced((rank_watch, "decided", decided))
+
+
+_DECIDED = rank_changes.decided
+
+
 MUTATIONS_OF_BOARDS: tuple[Mutation, ...] = (
     no_sequence_in_boards,
     bests_not_remembered,
-    no_sequence_in_bests,
     bests_after_scores,
     bests_expire,
+    changes_of_rank_not_kept,
+    looks_not_numbered,
     splits_in_one_board,
 )

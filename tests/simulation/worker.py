@@ -44,6 +44,7 @@ from tests.simulation.disk import MemoryDisk
 from tests.simulation.group import Group
 from tests.simulation.process import Process
 from tests.simulation.session import connect
+from tests.simulation.watch import Watch
 
 PARTITIONS = 2
 MARGIN_S = 2.0
@@ -89,6 +90,7 @@ class Host:
         self.outside = outside
         self.group = outside.groups[stage.name]
         self.shards = BoardShards()
+        self._skew_ms = process.chance.randint(-300, 300)
         self.consumer = self
         self.options = WorkerOptions(
             stage=stage.name,
@@ -101,6 +103,7 @@ class Host:
             sole_writer_check_s=outside.check_s,
         )
         client = Client(outside.broker, process, batch_records=process.chance.randint(1, 4))
+        self.watch: Watch | None = None
         core, companions = self._core(stage)
         self.worker = StageWorker(self, core, companions, Ports(client, client, disk.of(process)))
         self._records_max = process.chance.randint(1, 6)
@@ -125,12 +128,17 @@ class Host:
             return LedgerStage(events=EVENTS.name, dead_letters=letters, sink=sink, clock=self._now), []
         assert stage is LEADERBOARDS
         core = LeaderboardsStage(facts=FACTS.name, dead_letters=letters, windows_kept=WINDOWS_KEPT, shards=self.shards)
-        return core, []
+        economies = self._follower()
+        self.watch = Watch(self, PARTITIONS, economies)
+        return core, [economies]
 
     def _follower(self) -> EconomyFollower:
-        skew_ms = self.process.chance.randint(-300, 300)
         reader = MemoryEconomyReader(self.outside.broker, self.process, ECONOMIES.name)
-        return EconomyFollower(reader, margin_s=MARGIN_S, clock=lambda: self.outside.broker.now_ms() + skew_ms)
+        return EconomyFollower(reader, margin_s=MARGIN_S, clock=self.now_ms)
+
+    def now_ms(self) -> int:
+        """Return the time by this worker's clock, in milliseconds since the epoch."""
+        return self.outside.broker.now_ms() + self._skew_ms
 
     def _now(self) -> datetime:
         return from_millis(self.outside.broker.now_ms())
@@ -149,6 +157,9 @@ class Host:
     def highwater(self, tp: TP) -> int | None:
         return self.outside.broker.log(tp.topic, tp.partition).end
 
+    def processed(self, _tp: TP) -> int | None:
+        return None  # nobody asks here how far behind a worker is
+
     async def rejoin(self) -> None:
         self.outside.tell(f"{self.name} is fenced")
         self.group.rebalance()
@@ -161,6 +172,8 @@ class Host:
     def start(self) -> None:
         """Run until the process ends."""
         self.process.spawn(self._live())
+        if self.watch is not None:
+            self.process.spawn(self.watch.run())
 
     def leave(self) -> None:
         """Stop in good order, as under SIGTERM."""

@@ -170,6 +170,17 @@ def test_a_fact_says_the_same_again_after_a_late_event_of_its_run() -> None:
         assert [fact.data["previous"] for fact in said(outputs).values()] == [11]
 
 
+def test_nothing_is_told_again_from_what_came_later_in_the_run() -> None:
+    """The row knows that points were taken back from an older window; when the newer one scored, they were there."""
+    run = [on_day(2, 1, 8), on_day(3, 0, -5)]
+
+    for cut in range(4):
+        table = MemoryTable()
+        Worker(table).run(on_day(1, 0, 10))
+        assert died(table, run, cut) == Worker(table).run(*run) == []
+        assert [fact.data["previous"] for fact in facts(Worker(table).run(on_day(4, 1, 1)))] == [5]
+
+
 def test_what_a_late_event_brought_to_an_older_window_outlives_it() -> None:
     """The windows after it had begun with less to beat."""
     worker = Worker()

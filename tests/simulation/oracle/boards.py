@@ -24,7 +24,7 @@ def score(expected: Expected, seq: int, who: Who, turn: Turn, windows_max: int) 
             earned[each.currency] -= each.amount
     for board in turn.document["leaderboards"]:
         points = earned[board["currency"]] if "currency" in board else int(_counts(board["count"], turn))
-        window = _window(board["window"], turn)
+        window = window_of(board["window"], turn.document, turn.time)
         if not points or window is None:
             continue
         name = (who[0], board["id"])
@@ -41,13 +41,14 @@ def _counts(count: Mapping[str, Any], turn: Turn) -> bool:
     return turn.judged and is_about(count, turn.type) and holds(count, turn)
 
 
-def _window(kind: str, turn: Turn) -> str | None:
-    zone = turn.document["timezone"]
+def window_of(kind: str, document: Mapping[str, Any], time: datetime) -> str | None:
+    """Return the window that holds an instant, by the name of its first day; None: between two seasons."""
+    zone = document["timezone"]
     if kind != "season":
-        return period(kind, turn.time, zone)
-    for season in turn.document["seasons"]:
+        return period(kind, time, zone)
+    for season in document["seasons"]:
         first = datetime.fromisoformat(season["from"])
-        if first <= turn.time < datetime.fromisoformat(season["until"]):
+        if first <= time < datetime.fromisoformat(season["until"]):
             return first.astimezone(ZoneInfo(zone)).date().isoformat()
     return None
 

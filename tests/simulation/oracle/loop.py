@@ -51,11 +51,16 @@ class Oracle:
             self._judge(expected, seq, appended, event)
         return expected
 
+    def in_force(self, tenant: str, now_ms: int) -> Publication | None:
+        """Return a tenant's revision at an instant, in milliseconds; None before the first."""
+        known = [each for each in self._revisions[tenant] if each.effective <= now_ms]
+        return max(known, key=lambda each: (each.effective, each.number), default=None)
+
     def _judge(self, expected: Expected, seq: int, appended: int, event: dict[str, Any]) -> None:
         tenant = event["tenant"]
         revisions = self._revisions[tenant]
-        in_force = [each for each in revisions if each.effective <= appended]
-        if not in_force:
+        revision = self.in_force(tenant, appended)
+        if revision is None:
             heard = [each for each in revisions if each.published <= appended - self._margin_ms]
             reason = "no_economy" if heard else "unknown_tenant"
             if event["type"].startswith("plaudit."):
@@ -63,7 +68,6 @@ class Oracle:
             else:
                 expected.refused[seq] = reason
             return
-        revision = max(in_force, key=lambda each: (each.effective, each.number))
         who = (tenant, event["subject"])
         turn = Turn(expected.actors[who], event, revision.document)
         _play(turn)
