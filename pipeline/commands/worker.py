@@ -27,7 +27,7 @@ def worker(
         raise UserError(f"there is no stage {stage!r}; stages are {', '.join(s.name for s in STAGES)}") from None
     end_on_sigterm()
     settings = load_settings()
-    gc.disable()  # until the app runs: what imports make stays, and to look through it takes a tenth of their time
+    gc.disable()  # until the app runs: what imports make stays, and need not be looked through
     # What the root command line does not need to know: Faust, the client, the database.
     from pipeline import logs  # noqa: PLC0415
     from pipeline.apps import build_worker  # noqa: PLC0415

@@ -42,7 +42,7 @@ def as_batches(_: bytes) -> bytes:
 def _batches(fetched: PartitionRecords) -> Iterator[Iterable[Any]]:
     """Yield the broker's batches. What is in them is decoded when somebody iterates over them: 0.7 µs a record.
 
-    By way of the client's generator and a struct it is 1.7 µs.
+    With a struct for each it is 1.2 µs, and the client's generator comes on top.
     """
     records = fetched._records
     while records.has_next():

@@ -90,8 +90,7 @@ class KafkaReplay:
     async def fetch(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Piece]:
         """Return the next piece of some of `partitions`; none after half a second without any.
 
-        Records are decoded when they are iterated over, one by one: a whole piece at once would not stay in the
-        processor's cache.
+        Records are decoded when they are iterated over, one by one, so that no whole piece of them is held.
         """
         fetched: dict[TopicPartition, list[Any]] = await self._consumer.getmany(*partitions, timeout_ms=_POLL_MS)
         return {

@@ -30,7 +30,7 @@ FENCE_KEY = b"\0fence"
 _MARK_KEY = b"\0mark"
 WRITER_HEADER = "plaudit-writer"
 _SEQ_HEADER = "plaudit-seq"
-_FIRST_KEY = b"\x01"  # of a table: comparing is half the price of `startswith`
+_FIRST_KEY = b"\x01"  # of a table
 # Sequences as they are stored, which compare as bytes: below all there are, and above.
 _NOTHING, _ANYTHING = bytes(SEQ_BYTES), b"\xff" * SEQ_BYTES
 
@@ -116,7 +116,7 @@ class Shard:
         """Return each key's newest value, the sequences of those that delete, the keys that the disk may know better.
 
         Hardly any record has a sequence below one before it, and only such a one can be older than what the disk holds:
-        to look for the others, too, took 1.3 µs a record, which is more than to decode it.
+        to look for the others, too, took 0.8 to 1.4 µs a record.
         """
         changes: dict[bytes, bytes | None] = {}
         tombstones: dict[bytes, bytes] = {}
