@@ -21,6 +21,7 @@ from pipeline import metrics
 from pipeline.logs import get_logger
 from pipeline.recordbatch.clients import close_consumer
 from pipeline.recordbatch.model import Record, Run
+from pipeline.recordbatch.pace import pace_fetches
 
 log = get_logger(__name__)
 
@@ -77,6 +78,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 await close_consumer(consumer)
                 await self.sleep(_CONNECT_RETRY_S)
             else:
+                pace_fetches(consumer._fetcher)
                 self._consumer = consumer
                 return
 

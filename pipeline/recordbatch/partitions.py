@@ -12,6 +12,7 @@ from pipeline.recordbatch.model import StageCore, TableView
 from pipeline.recordbatch.ports import ChangelogReader, Disk, Log, TableSpec
 from pipeline.recordbatch.recovery import in_thread, recover
 from pipeline.recordbatch.shards import Fenced, Shard
+from pipeline.recordbatch.waiting import WaitingRuns
 
 log = get_logger(__name__)
 
@@ -21,9 +22,11 @@ _RETRY_DELAY_S = 0.5
 class OwnedPartition:
     """An assigned partition of the stage's source topic."""
 
-    def __init__(self, number: int, shards: dict[str, Shard]) -> None:
+    def __init__(self, number: int, shards: dict[str, Shard], waiting: WaitingRuns) -> None:
         self.number = number
         self.shards = shards
+        self.waiting = waiting
+        self.draining = False  # a task processes what waits
         self.ready = False
         self.fenced = False
         self.lock = asyncio.Lock()  # runs of a partition are processed one after the other
@@ -50,12 +53,15 @@ class Partitions:
         tables: Sequence[TableSpec],
         changelogs: Mapping[str, str],
         stage: str,
+        queue: Callable[[], WaitingRuns],
     ) -> None:
+        """Prepare to own; `queue` makes the queue of a partition's runs."""
         self._core = core
         self._disk = disk
         self._tables = tables
         self._changelogs = changelogs
         self._stage = stage
+        self._queue = queue
         self.owned: dict[int, OwnedPartition] = {}
 
     async def assign(self, numbers: Iterable[int], log_: Log, reader: ChangelogReader) -> None:
@@ -129,7 +135,7 @@ class Partitions:
         shards = {}
         for table in self._tables:
             shards[table.name] = Shard(self._changelogs[table.name], number, self._disk.open(table, number))
-        partition = self.owned[number] = OwnedPartition(number, shards)
+        partition = self.owned[number] = OwnedPartition(number, shards, self._queue())
         return partition
 
     def close(self, number: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from faust.types import TP
@@ -14,6 +15,7 @@ from pipeline.recordbatch.partitions import OwnedPartition, Partitions
 from pipeline.recordbatch.ports import Ports
 from pipeline.recordbatch.shards import Fenced
 from pipeline.recordbatch.shell import Shell
+from pipeline.recordbatch.waiting import WaitingRuns
 
 if TYPE_CHECKING:
     from pipeline.recordbatch.app import WorkerOptions
@@ -69,7 +71,8 @@ class StageWorker:
         self.producer = ports.producer
         self.reader = ports.reader
         self.shell = Shell(options.stage, core, self.producer, self.reader)
-        self.partitions = Partitions(core, ports.disk, options.tables, options.changelogs, options.stage)
+        queue = partial(WaitingRuns, options.records_max, options.bytes_max)
+        self.partitions = Partitions(core, ports.disk, options.tables, options.changelogs, options.stage, queue)
         self.failed: Exception | None = None
         self.opened = False
         self._opening = asyncio.Lock()
@@ -130,9 +133,40 @@ class StageWorker:
     async def submit(self, event: Any) -> None:
         """Take a run; returns once a slot is free, so that partitions overlap. Order within a partition is kept."""
         await self._slots.acquire()
-        task = asyncio.create_task(self._process(event))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        partition = self.partitions.owned.get(event.value.partition)
+        if partition is None:
+            self._leave([event], finished=False)
+            return
+        partition.waiting.add(event)
+        if not partition.draining:
+            partition.draining = True
+            task = asyncio.create_task(self._drain(partition))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self, partition: OwnedPartition) -> None:
+        """Process what waits, one run after the other, until nothing does."""
+        try:
+            while partition.waiting:
+                async with partition.lock:
+                    run, events = partition.waiting.take()
+                    finished = False
+                    try:
+                        finished = await self._process(partition, run)
+                    finally:
+                        self._leave(events, finished=finished)
+        finally:
+            partition.draining = False
+            self._leave(partition.waiting.take_all(), finished=False)
+
+    def _leave(self, events: Sequence[Any], *, finished: bool) -> None:
+        """Free the places of runs that are finished or given up."""
+        for event in events:
+            if finished:
+                self.app.consumer.finish(event.message)
+            else:
+                self.app.consumer.abandon(event.message)
+            self._slots.release()
 
     async def keep(
         self, number: int, table: str, opened: TableView, rows: Mapping[bytes, bytes | None], outputs: Outputs
@@ -172,31 +206,21 @@ class StageWorker:
                 await self.app.crash(error)
                 raise
 
-    async def _process(self, event: Any) -> None:
-        run: Run = event.value
-        finished = False
-        partition = self.partitions.owned.get(run.partition)
+    async def _process(self, partition: OwnedPartition, run: Run) -> bool:
+        """Process a run of a partition whose lock is held; return whether it is finished."""
+        # A run after one that was not finished must not be processed: state would say that both were.
+        if self._stopping or self.failed is not None or partition.fenced or not partition.ready:
+            return False
         try:
-            if partition is None:
-                return
-            async with partition.lock:
-                # A run after one that was not finished must not be processed: state would say that both were.
-                if self._stopping or self.failed is not None or partition.fenced or not partition.ready:
-                    return
-                try:
-                    await self.shell.process(run, partition.shards)
-                    finished = True
-                except Fenced as fenced:
-                    await self._fence(partition, fenced)
-                except Exception as error:  # noqa: BLE001 - the one place: whatever is not foreseen stops the worker
-                    await self._fail(error, run)
-        finally:
-            if finished:
-                self.app.consumer.finish(event.message)
-                self._observe_lag(run)
-            else:
-                self.app.consumer.abandon(event.message)
-            self._slots.release()
+            await self.shell.process(run, partition.shards)
+        except Fenced as fenced:
+            await self._fence(partition, fenced)
+            return False
+        except Exception as error:  # noqa: BLE001 - the one place: whatever is not foreseen stops the worker
+            await self._fail(error, run)
+            return False
+        self._observe_lag(run)
+        return True
 
     async def _fence(self, partition: OwnedPartition, fenced: Fenced) -> None:
         """Process nothing more of a partition, and ask the group whose it is; if it is ours, it is opened again."""

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from pipeline.events import actor_key, split_actor_key
 from pipeline.recordbatch.model import StageCore
 from pipeline.recordbatch.partitions import Partitions
 from pipeline.recordbatch.shards import Shard
+from pipeline.recordbatch.waiting import WaitingRuns
 from pipeline.topology import BOARDS, LEADERBOARDS, MATCH, PROFILES, Stage, changelog_name
 from rules.profile import NO_GAME, Game, Profile
 from tables import profiles
@@ -92,7 +94,7 @@ async def _recovered(world: World, stage: Stage, number: int, disk: MemoryDisk) 
     process = Process("late", world.chance)
     client = Client(world.broker, process, batch_records=3)
     names = {table.name: changelog_name("", stage, table) for table in stage.tables}
-    partitions = Partitions(StageCore(), disk.of(process), stage.tables, names, stage.name)
+    partitions = Partitions(StageCore(), disk.of(process), stage.tables, names, stage.name, partial(WaitingRuns, 1, 1))
     await partitions.assign([number], client, client)
     return partitions.owned[number].shards
 
