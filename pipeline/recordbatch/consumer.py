@@ -127,9 +127,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return offset
 
     def connected(self) -> bool:
-        """Return whether there is a living connection to any broker."""
-        client = self._ensure_consumer()._client
-        return any(connection.connected() for connection in client._conns.values())
+        """Return whether there is a living connection to any broker; False before the first."""
+        if self._consumer is None:
+            return False
+        return any(connection.connected() for connection in self._consumer._client._conns.values())
 
     async def rejoin(self) -> None:
         """Ask the group for a new assignment."""

@@ -2,11 +2,24 @@
 
 import shutil
 import signal
+from pathlib import Path
 
+from pipeline.recordbatch.app import BatchApp, WorkerOptions
+from pipeline.recordbatch.model import StageCore
+from pipeline.recordbatch.runtime import WorkerRuntime
 from tests.recordbatch.deployment import Deployment, first_occurrences
 from tests.wait import until
 
 STOPPED_S = 10.0
+
+
+async def test_a_worker_that_has_not_connected_yet_says_that_it_is_not_ready(tmp_path: Path) -> None:
+    """Its web server answers before its consumer has begun."""
+    options = WorkerOptions(stage="s", app_id="s", broker="127.0.0.1:1", source="s", folder=tmp_path)
+
+    reasons = WorkerRuntime(BatchApp(options, StageCore()), partitions=1).unready()
+
+    assert "no broker answers" in reasons
 
 
 async def test_a_stopped_worker_goes_on_from_its_disk(stage: Deployment) -> None:
