@@ -17,8 +17,11 @@ async def test_a_worker_that_has_not_connected_yet_says_that_it_is_not_ready(tmp
     """Its web server answers before its consumer has begun."""
     options = WorkerOptions(stage="s", app_id="s", broker="127.0.0.1:1", source="s", folder=tmp_path)
 
-    reasons = WorkerRuntime(BatchApp(options, StageCore()), partitions=1).unready()
+    app = BatchApp(options, StageCore())
 
+    reasons = WorkerRuntime(app, partitions=1).unready()
+
+    app.consumer._thread.thread_loop.close()  # made with the app, and closed by a thread that never began
     assert "no broker answers" in reasons
 
 
