@@ -117,10 +117,10 @@ async def recover_from(log: MemoryLog, shard: Shard, chunk: int = 3) -> None:
         return
 
 
-def new_store(path: Path, retention_days: int | None = None) -> ShardStore:
-    """Return a shard's store in a folder."""
+def new_store(path: Path, retention_days: int | None = None, buffer_bytes: int = 1 << 20) -> ShardStore:
+    """Return a shard's store in a folder, which brings writes to the disk whenever `buffer_bytes` are in memory."""
     cache = rocksdict.Cache(1 << 20)
-    return ShardStore(path, StoreOptions(1 << 20, 1 << 20), cache, retention_days)
+    return ShardStore(path, StoreOptions(1 << 20, buffer_bytes), cache, retention_days)
 
 
 def contents(shard: Shard) -> dict[bytes, bytes]:
