@@ -79,8 +79,9 @@ ECONOMY_WAIT_SECONDS = Histogram(
     "plaudit_economy_wait_seconds", "Seconds waited for the economies to be known.", ("stage",), buckets=_SECONDS
 )
 
-# Entries of a table's shards on this worker; read when it is asked for. Worry when `seen` outgrows its retention.
-TABLE_ENTRIES = Gauge("plaudit_table_entries", "Entries of a table on this worker.", ("stage", "table"))
+# About how many entries a table's shards have on this worker, as RocksDB estimates when it is asked: an entry that was
+# written again counts again until files are merged. Worry when `seen` outgrows its retention.
+TABLE_ENTRIES = Gauge("plaudit_table_entries", "Estimated entries of a table on this worker.", ("stage", "table"))
 
 # Rows that the ledger has committed. Worry when it stands still while `transactions` grows.
 LEDGER_TRANSFERS = Counter("plaudit_ledger_transfers", "Transfers committed to the ledger.")

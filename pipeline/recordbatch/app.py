@@ -8,6 +8,7 @@ taken.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from yarl import URL
 
+from pipeline import metrics
 from pipeline.logs import get_logger
 from pipeline.recordbatch.consumer import Transport
 from pipeline.recordbatch.model import StageCore
@@ -159,6 +161,9 @@ class BatchApp(faust.App):
             disk=ShardFolder(options.folder, options.store),
         )
         self.worker = StageWorker(self, core, companions, ports)
+        for table in options.tables:
+            entries = metrics.TABLE_ENTRIES.labels(options.stage, table.name)
+            entries.set_function(partial(self._entries, table.name))
         topic = self.topic(options.source, schema=RunSchema(), internal=False)
 
         @self.agent(topic, name=options.stage, concurrency=1)
@@ -171,6 +176,11 @@ class BatchApp(faust.App):
         await self.worker.finish()
         await super().on_stop()
         await self.worker.stop()
+
+    def _entries(self, table: str) -> int:
+        """Return about how many entries of a table this worker serves; the disks of others are being reopened."""
+        owned = self.worker.partitions.owned.values()
+        return sum(partition.shards[table].store.entries() for partition in owned if partition.ready)
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker, self, loop=self.loop)

@@ -115,6 +115,11 @@ class ShardStore:
         stored = self._db.get(_OFFSET_KEY)
         return -1 if stored is None else int(stored)
 
+    def entries(self) -> int:
+        """Return about how many entries there are: one that was written again counts again until files are merged."""
+        estimated: int | None = self._db.property_int_value("rocksdb.estimate-num-keys")
+        return estimated or 0
+
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the stored values, sequence included, in the order of `keys`."""
         if self._unflushed:  # not sorted yet: each key would be looked for in all that was written

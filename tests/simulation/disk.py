@@ -64,6 +64,9 @@ class MemoryStore:
     def empty(self) -> bool:
         return self._states[-1] == _EMPTY
 
+    def entries(self) -> int:
+        return len(self._states[-1].rows)
+
     def begin_filling(self) -> None:
         """Nothing is cheaper here."""
 
