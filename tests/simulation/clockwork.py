@@ -1,7 +1,10 @@
 """An event loop whose time passes only while nobody has anything to do, so that the same seed is the same run."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from contextvars import Context
+from heapq import heappop
 from typing import Any
 
 
@@ -12,21 +15,41 @@ class StandsStill(Exception):
 class VirtualLoop(asyncio.BaseEventLoop):
     """Knows no sockets, no threads and no wall clock; callbacks run in the order in which they were asked for."""
 
+    # The base class's own: what is to run next, a heap of timers by their time, whether to stop after this round.
+    _ready: deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
+    _stopping: bool
+
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
-        self._clock_resolution = 1e-9
-        self._selector = self  # the base class waits by asking it
 
     def time(self) -> float:
         return self._now
 
-    def select(self, timeout: float | None) -> tuple[()]:
-        """Let the time pass until the next timer."""
-        if timeout is None:
-            raise StandsStill
-        self._now += timeout
-        return ()
+    def call_soon(  # type: ignore[override]  # any function will do
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Do as the base class does, without asking each time whether the loop is closed, or is being debugged."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def _run_once(self) -> None:
+        """Run what is ready; if nothing is, let the time pass until the next timer first."""
+        ready, scheduled = self._ready, self._scheduled
+        if not ready and not self._stopping:
+            while scheduled and scheduled[0]._cancelled:
+                heappop(scheduled)
+            if not scheduled:
+                raise StandsStill
+            self._now = scheduled[0].when()
+        while scheduled and scheduled[0].when() <= self._now:
+            ready.append(heappop(scheduled))
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
 
     def run_in_executor(  # type: ignore[override]  # any function will do
         self, executor: Any, func: Callable[..., Any], *args: Any

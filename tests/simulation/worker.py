@@ -63,6 +63,7 @@ class Outside(NamedTuple):
     tell: Callable[[str], None]
     failed: Callable[[str], None]
     check_s: float  # how often a worker looks whether it is alone
+    watched: bool  # whether leaderboards workers watch the ranks
 
 
 class Message:
@@ -128,6 +129,8 @@ class Host:
             return LedgerStage(events=EVENTS.name, dead_letters=letters, sink=sink, clock=self._now), []
         assert stage is LEADERBOARDS
         core = LeaderboardsStage(facts=FACTS.name, dead_letters=letters, windows_kept=WINDOWS_KEPT, shards=self.shards)
+        if not self.outside.watched:
+            return core, []
         economies = self._follower()
         self.watch = Watch(self, PARTITIONS, economies)
         return core, [economies]

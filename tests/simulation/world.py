@@ -27,6 +27,8 @@ SENDING_S = 8.0
 # How often workers look whether they are alone. With the longest, other means must find a zombie in time.
 _CHECKS_S = (2.0, 8.0, 14.0)
 _DRAINED_S_MAX = 200.0
+# The share of seeds in which ranks are watched: looks take as long as everything else together.
+_WATCHED = 0.25
 _MARGIN_MS = round(MARGIN_S * 1_000)
 
 
@@ -66,8 +68,9 @@ class World:
         self.slots: list[Slot] = []
         self.sent: list[Sent] = sendings(chance, SENDING_S)
         self.publications: list[Publication] = []
+        self.watched = chance.random() < _WATCHED
         self._outside = Outside(
-            self.broker, self.database, self.groups, self.tell, self._failed, chance.choice(_CHECKS_S)
+            self.broker, self.database, self.groups, self.tell, self._failed, chance.choice(_CHECKS_S), self.watched
         )
         self._contested = False
 
@@ -297,7 +300,7 @@ class World:
         for stage in self.stages:
             for topic in (stage.reads, *stage.writes):
                 for number in range(PARTITIONS):
-                    hashed.update(repr(self.broker.log(topic.name, number).records).encode())
+                    hashed.update(repr([tuple(each) for each in self.broker.log(topic.name, number).records]).encode())
             for table in stage.tables:
                 for number in range(PARTITIONS):
                     logged = self.broker.log(changelog_name("", stage, table), number).records
