@@ -17,7 +17,7 @@ from bench import yardstick
 from bench.figures import anatomy, boards, contest, flames, growth, recovery, sink
 from bench.machine import machine, processor, versions
 from bench.page import write_page
-from bench.peer import KafkaStreams, Peer
+from bench.peer import BareChain, KafkaStreams, Peer
 from bench.race import Plan
 from bench.stand import Stand
 from bench.workload import Workload
@@ -75,6 +75,10 @@ def _contest(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 
 def _streams(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     return _race(arguments, 4 * arguments.records, 0, (KafkaStreams,), report)
+
+
+def _chain(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    return _race(arguments, arguments.records // 5, arguments.open_loop, (BareChain,), report)
 
 
 def _race(
@@ -136,6 +140,7 @@ def _flames(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 FIGURES: dict[str, Callable[[argparse.Namespace, Report], dict[str, Any]]] = {
     "contest": _contest,
     "streams": _streams,
+    "chain": _chain,
     "sink": _sink,
     "boards": _boards,
     "recovery": _recovery,

@@ -6,7 +6,8 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,6 +27,7 @@ from tests.wait import until_sync
 
 ROOT = Path(__file__).parents[1]
 _STOP_S = 60.0
+_RELAYS = 3  # as normalize, dedupe and match
 _RECOVERY_S = 600.0
 
 
@@ -116,6 +118,45 @@ class PlainLoop(Peer):
 
     def command(self) -> list[str]:
         return [str(python_of("plain_loop")), "-m", "bench.peers.plain_loop.app"]
+
+
+class BareChain(PlainLoop):
+    """The plain loop behind as many relays as the product has stages before its ledger: a chain with nothing in it."""
+
+    name = "bare chain"
+
+    def __init__(self, stand: Stand, work: Workload, suffix: str = "") -> None:
+        """Prepare it; a `suffix` tells one from others of its kind on the same stand."""
+        super().__init__(stand, work, suffix)
+        self._topics = [self.topic, *(f"{self.topic}.{number}" for number in range(_RELAYS))]
+        self._config = replace(self._config, topic=self._topics[-1])
+        self._relays: list[Child] = []
+
+    def start(self) -> None:
+        for topic in self._topics[1:]:
+            self._stand.create_topic(topic)
+            self._stand.create_topic(f"{topic}-changelog", compact=True)
+        super().start()
+        relay = [str(python_of("plain_loop")), "-m", "bench.peers.plain_loop.relay", self._stand.broker]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        for source, target in pairwise(self._topics):
+            command = [*relay, source, target, f"{target}-changelog"]
+            self._relays.append(self._stand.household.start(target, command, env=environment, cwd=self._folder))
+
+    def processes(self) -> Mapping[str, int]:
+        relays = {f"relay {number}": each.pid for number, each in enumerate(self._relays, start=1)}
+        return {**relays, **super().processes()}
+
+    def died(self) -> bool:
+        return super().died() or any(each.exit_code is not None for each in self._relays)
+
+    def tail(self) -> str:
+        return "\n".join([*(each.tail(10) for each in self._relays), super().tail()])
+
+    def stop_and_compare(self, expected: Expected) -> list[str]:
+        for relay in self._relays:
+            relay.stop(_STOP_S)
+        return super().stop_and_compare(expected)
 
 
 class FaustIdiomatic(Peer):

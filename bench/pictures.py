@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Data = dict[str, Any]
+_P4_MS = 150
 
 
 def draw(name: str, found: Data, folder: Path) -> list[str]:
@@ -15,24 +16,32 @@ def draw(name: str, found: Data, folder: Path) -> list[str]:
 
 
 def _drawings(name: str, found: Data) -> dict[str, Figure]:
-    if name == "contest":
-        return {"throughput": _throughput(found), "latency": _latency(found)}
-    if name == "streams":
-        return {"throughput-longer": _throughput(found)}
-    if name == "boards":
-        return {"boards": _boards(found)}
-    if name in ("events", "actors", "rules"):
-        return {f"growth-{name}": _growth(name, found)}
-    if name == "workers":
-        return {"growth-workers": _workers(found)}
-    return {}
+    match name:
+        case "contest":
+            drawings = {"throughput": _throughput(found), "latency": _latency(found)}
+        case "streams":
+            drawings = {"throughput-longer": _throughput(found)}
+        case "chain":
+            drawings = {"latency-chain": _latency(found)}
+        case "boards":
+            drawings = {"boards": _boards(found)}
+        case "events" | "actors" | "rules":
+            drawings = {f"growth-{name}": _growth(name, found)}
+        case "workers":
+            drawings = {"growth-workers": _workers(found)}
+        case _:
+            drawings = {}
+    return drawings
 
 
 def _throughput(found: Data) -> Figure:
     figure, axes = _figure("CPU seconds per million events (log scale)", "")
     names = [each["name"] for each in found["contenders"]][::-1]
-    axes.barh(names, [each["cpu_per_million"] for each in found["contenders"]][::-1], color="#4269d0")
+    costs = [each["cpu_per_million"] for each in found["contenders"]][::-1]
+    bars = axes.barh(names, costs, color="#4269d0")
+    axes.bar_label(bars, fmt="%.0f", padding=3)
     axes.set_xscale("log")
+    axes.set_xlim(1, 2 * max(costs))
     return figure
 
 
@@ -40,17 +49,19 @@ def _latency(found: Data) -> Figure:
     figure, axes = _figure("share of the events, %", f"ms at {found['plan']['per_second']:,} arrivals a second")
     for each in found["contenders"]:
         axes.plot([step / 2 for step in range(len(each["latencies"]))], each["latencies"], label=each["name"])
+    axes.axhline(_P4_MS, color="black", linestyle=":", label=f"p99 may be {_P4_MS} ms")
     axes.set_yscale("log")
-    axes.legend()
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
 def _boards(found: Data) -> Figure:
-    figure, axes = _figure("members", "ms (p99) and µs (a move)")
+    figure, axes = _figure("members", "ms (p99) and µs")
     members = [each["members"] for each in found["sizes"]]
     for name in found["sizes"][0]["questions"]:
         axes.plot(members, [each["questions"][name]["p99"] for each in found["sizes"]], "o-", label=f"{name}, ms")
     axes.plot(members, [each["move_us"] for each in found["sizes"]], "s--", label="a move, µs")
+    axes.plot(members, [each["search_us"] for each in found["sizes"]], "x:", label="a bare search, µs")
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.legend()

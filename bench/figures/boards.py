@@ -10,6 +10,7 @@ import json
 import random
 import sys
 import time
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,12 @@ def measure(sizes: list[int], report: Callable[[str], None]) -> dict[str, Any]:
     """Return, for each size, the percentiles of each question in milliseconds and the cost of a move."""
     found = []
     for size in sizes:
-        one = {"members": size, "questions": asyncio.run(_questions(size)), "move_us": _move_cost(size)}
+        one = {
+            "members": size,
+            "questions": asyncio.run(_questions(size)),
+            "move_us": _move_cost(size),
+            "search_us": _search_cost(size),
+        }
         report(f"boards: {size:,} members, a move {one['move_us']:.1f} µs, {one['questions']}")
         found.append(one)
     return {"sizes": found, "asked": _ASKED, "seed": _SEED}
@@ -96,4 +102,18 @@ def _move_cost(members: int) -> float:
     start = time.perf_counter()
     for before, after in moves:
         order.move(before, after)
+    return (time.perf_counter() - start) / _MOVES * 1e6
+
+
+def _search_cost(members: int) -> float:
+    """Return the microseconds of one binary search among as many places, which no ordered index could do without.
+
+    It makes log2(n) comparisons, and costs more for each the less of the places is in the processor's caches.
+    """
+    chance = random.Random(_SEED)
+    places = sorted(place_of(chance.randrange(1_000_000), 0, b"actor-%d" % number) for number in range(members))
+    wanted = chance.choices(places, k=_MOVES)
+    start = time.perf_counter()
+    for place in wanted:
+        bisect_left(places, place)
     return (time.perf_counter() - start) / _MOVES * 1e6
