@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import pictures
+from bench.limits import limits
 from bench.sections import SECTIONS
 from bench.verdicts import verdicts
 
@@ -33,7 +34,7 @@ _NOT_RUN = "Not measured on this machine yet: `python -m bench full --only {name
 def write_page(file: Path, folder: Path) -> None:
     """Write the page and its pictures from what lies in `folder`; a figure without data is said to have none."""
     data = {each.stem: json.loads(each.read_text(encoding="utf-8")) for each in sorted(folder.glob("*.json"))}
-    sections = [_HEAD, verdicts(data)]
+    sections = [_HEAD, verdicts(data), "## What stands in the way\n\n" + limits(data)]
     for name, title, render in SECTIONS:
         found = data.get(name)
         body = _NOT_RUN.format(name=name) + "\n" if found is None else f"{render(found)}\n{_footing(found)}"
