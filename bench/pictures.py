@@ -51,7 +51,7 @@ def _latency(found: Data) -> Figure:
         axes.plot([step / 2 for step in range(len(each["latencies"]))], each["latencies"], label=each["name"])
     axes.axhline(_P4_MS, color="black", linestyle=":", label=f"p99 may be {_P4_MS} ms")
     axes.set_yscale("log")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    _legend(axes)
     return figure
 
 
@@ -64,7 +64,7 @@ def _boards(found: Data) -> Figure:
     axes.plot(members, [each["search_us"] for each in found["sizes"]], "x:", label="a bare search, µs")
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
-    axes.legend()
+    _legend(axes)
     return figure
 
 
@@ -78,8 +78,10 @@ def _growth(name: str, found: Data) -> Figure:
     axes.plot(along, [sum(point["cpu_per_million"].values()) for point in points], "k-", label="all")
     if runs:
         axes.set_xscale("log")
+    else:
+        axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_ylim(bottom=0)
-    axes.legend()
+    _legend(axes)
     return figure
 
 
@@ -97,6 +99,10 @@ def _figure(along: str, up: str) -> tuple[Figure, Axes]:
     axes.set_ylabel(up)
     axes.grid(visible=True, alpha=0.3)
     return figure, axes
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _saved(figure: Figure, file: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from bench.tables import cost, table
 
 Data = dict[str, Any]
+_P7_EVENTS = 5_000_000
 
 
 def verdicts(data: Data) -> str:
@@ -57,6 +58,12 @@ def _p6(found: Data) -> tuple[str, bool]:
     return f"{middle:.2f} with {found['profiles']:,} profiles", middle <= 1 and found["profiles"] >= 1_000_000
 
 
+def _p7_over_events(found: Data) -> tuple[str, bool | None]:
+    said, flat = _p7(found)
+    events = found["points"][-1]["events"]
+    return f"{said}, up to {events:,} events", flat if events >= _P7_EVENTS or not flat else None
+
+
 def _p7(found: Data) -> tuple[str, bool]:
     costs = [cost(point) for point in _ends(found)]
     spread = max(costs) / min(costs) - 1
@@ -87,7 +94,7 @@ _FIGURES = (
     ("contest", "P4 append to balance, 1,000 events/s", "p99 ≤ 150 ms", _p4),
     ("boards", "P5 board of 1,000,000", "p99 ≤ 5 ms, a move no faster than log n", _p5),
     ("recovery", "P6 recovery of 1,000,000 profiles", "≤ 1 of the time of Kafka Streams (ratio)", _p6),
-    ("events", "P7 cost over the events", "flat within 25 % (ratio)", _p7),
-    ("actors", "P7 cost over the actors", "flat within 25 % (ratio)", _p7),
+    ("events", "P7 cost over the events", "flat within 25 % up to 5,000,000 (ratio)", _p7_over_events),
+    ("actors", "P7 cost over the actors", "flat within 25 % up to 5,000,000 (ratio)", _p7_over_events),
     ("actors", "P8 memory of match", "≤ 400 bytes an actor", _p8),
 )
