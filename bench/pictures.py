@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -107,5 +108,6 @@ def _legend(axes: Axes) -> None:
 
 def _saved(figure: Figure, file: Path) -> str:
     # Without date and random ids: the same data is the same file.
-    figure.savefig(file, metadata={"Date": None})
+    with rc_context({"svg.hashsalt": file.stem}):
+        figure.savefig(file, metadata={"Date": None})
     return file.name
