@@ -62,6 +62,8 @@ def document(chance: Random, tenant: str) -> dict[str, Any]:
     }
     chance.shuffle(economy["rules"])
     economy["rewards"] = _rewards(chance)
+    if chance.random() < 0.5:
+        economy["dataversions"] = chance.choice([{"a.*": [1], "b": [1, 2]}, {"*": [1, 2], "a.x": [2]}, {"b": [2]}])
     if chance.random() < 0.8:
         _add_game(chance, economy)
     return economy

@@ -13,6 +13,7 @@ NOBODYS = "nobodys"  # a tenant without an economy
 ACTORS = ("ada", "bob", "cleo", "dan")
 SOURCE = "sim"
 _TYPES = ("a.x", "a.x", "a.y", "b", "b", "c")
+_VERSIONS = ("1.0.0", "1.4.2", "2.0.0", "3.1.0")  # of which no economy knows the last
 _TEAMS = ("red", "blue", "green")
 _GARBAGE = (b"\xff", b"{", b'{"specversion": "1.0"}', b"[1]")
 _BEGINNING = datetime.fromtimestamp(BEGINNING_MS / 1000, UTC)
@@ -84,6 +85,8 @@ def _event(chance: Random, number: int, *, crowded: bool) -> _Event:
     }
     if chance.random() < 0.8:
         event["data"]["team"] = chance.choice(_TEAMS)
+    if chance.random() < 0.4:
+        event["dataversion"] = chance.choice(_VERSIONS)
     if chance.random() < 0.12:
         attributes = [{"tier": "vip"}, {"tier": None}, {"timezone": "America/New_York"}, {"timezone": "Mars/Olympus"}]
         attributes += [{"league": chance.choice(LEAGUES), "crew": chance.choice(CREWS)}] * 4 + [{"league": None}]

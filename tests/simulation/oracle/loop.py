@@ -13,6 +13,7 @@ from tests.simulation.oracle.commands import carry_out
 from tests.simulation.oracle.state import Expected, Posted, Publication, Question, known
 from tests.simulation.oracle.streaks import advance
 from tests.simulation.oracle.turn import Turn
+from tests.simulation.oracle.versions import accepts
 
 
 class Oracle:
@@ -51,6 +52,10 @@ class Oracle:
             self._judge(expected, seq, appended, event)
         return expected
 
+    def known(self, tenant: str) -> list[Publication]:
+        """Return a tenant's revisions, as they took effect."""
+        return self._revisions[tenant]
+
     def in_force(self, tenant: str, now_ms: int) -> Publication | None:
         """Return a tenant's revision at an instant, in milliseconds; None before the first."""
         known = [each for each in self._revisions[tenant] if each.effective <= now_ms]
@@ -67,6 +72,9 @@ class Oracle:
                 expected.outcomes[seq] = (event["id"], "refused", reason)
             else:
                 expected.refused[seq] = reason
+            return
+        if not accepts(revision.document, event):
+            expected.refused[seq] = "unsupported_version"
             return
         who = (tenant, event["subject"])
         turn = Turn(expected.actors[who], event, revision.document)
