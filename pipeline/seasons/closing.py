@@ -26,7 +26,7 @@ class SeasonCloser:
     """Closes seasons of one deployment. `leaderboards` are its workers' base URLs, separated by commas.
 
     With `apart_s` a standing is read once more so many seconds later, and must be the same: after `STALE_S` no worker
-    answers from what it had before it was stopped.
+    answers from what it had before it was stopped. `clock` says what is over, and dates what is frozen.
     """
 
     broker: str
@@ -34,6 +34,7 @@ class SeasonCloser:
     database: str
     leaderboards: str
     apart_s: float = 0.0
+    clock: Callable[[], datetime] = now
 
     async def close(self, history: EconomyHistory, season: str, timeout_s: float) -> None:
         """Freeze the standing of every leaderboard of a season that is over, as the economy in force names them.
@@ -51,15 +52,15 @@ class SeasonCloser:
         tenant = history.tenant
         closed = await asyncio.to_thread(closed_at, self.database, tenant, season)
         if closed is not None:
-            _refuse_reused(history, season, closed)
+            _refuse_reused(history, season, closed, self.clock())
             refuse_closed(tenant, season)
         if behind := await drain(self.broker, self.prefix, timeout_s):
             raise TransientError(f"{behind[0].stage} is behind; the season stays open")
         found = await unchanged(lambda: self._read(history, season), self.apart_s)
-        await asyncio.to_thread(freeze, self.database, tenant, season, found, now())
+        await asyncio.to_thread(freeze, self.database, tenant, season, found, self.clock())
 
     def _read(self, history: EconomyHistory, season: str) -> list[Standing]:
-        tenant, instant = history.tenant, now()
+        tenant, instant = history.tenant, self.clock()
         revision = in_force(history, instant)
         if revision is None:
             raise UserError(f"no economy of tenant {tenant!r} is in force")
@@ -68,13 +69,13 @@ class SeasonCloser:
         return [standing for board in boards for standing in standings(client, tenant, board, season)]
 
 
-def _refuse_reused(history: EconomyHistory, season: str, closed: datetime) -> None:
+def _refuse_reused(history: EconomyHistory, season: str, closed: datetime, instant: datetime) -> None:
     """Refuse a season whose id was closed before the end that it has now.
 
     Raises:
         UserError: it was; its standing is that of another time, and what came since is frozen nowhere.
     """
-    revision = in_force(history, now())
+    revision = in_force(history, instant)
     end = None if revision is None else end_of(revision, season)
     if end is not None and closed < end:
         raise UserError(

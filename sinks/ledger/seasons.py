@@ -13,6 +13,16 @@ from sinks.ledger.connection import connect, in_our_words
 from sinks.ledger.roles import may_become
 from sinks.ledger.schema import SINK_ROLE
 
+# Whoever is second waits here, and then sees what the first has written, whichever boards that were.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_CLOSED = "SELECT EXISTS (SELECT FROM plaudit.season_closings WHERE tenant = %s AND season = %s)"
+_CLOSED_AT = "SELECT min(closed_at) FROM plaudit.season_closings WHERE tenant = %s AND season = %s"
+_CLOSE = """
+    INSERT INTO plaudit.season_closings (tenant, season, board, split, tie, actors, hash, closed_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+_COPY = "COPY plaudit.season_standings (tenant, season, board, split, place, rank, actor, score) FROM STDIN"
+
 
 class SeasonClosed(UserError):
     """A season that was to be closed is closed."""
@@ -80,8 +90,7 @@ def freeze(database: str, tenant: str, season: str, standings: Iterable[Standing
     with in_our_words(), connect(database) as connection:
         if may_become(connection, SINK_ROLE):
             connection.execute(f"SET ROLE {SINK_ROLE}")
-        # Whoever is second waits here, and then sees what the first has written, whichever boards that were.
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"season {tenant} {season}",))
+        connection.execute(_LOCK, (f"season {tenant} {season}",))
         if _is_closed(connection, tenant, season):
             refuse_closed(tenant, season)
         for standing in standings:
@@ -104,9 +113,8 @@ def closed_at(database: str, tenant: str, season: str) -> datetime | None:
     Raises:
         UserError: the database can't be read.
     """
-    query = "SELECT min(closed_at) FROM plaudit.season_closings WHERE tenant = %s AND season = %s"
     with in_our_words(), connect(database) as connection:
-        row = connection.execute(query, (tenant, season)).fetchone()
+        row = connection.execute(_CLOSED_AT, (tenant, season)).fetchone()
     return None if row is None else row[0]
 
 
@@ -137,21 +145,14 @@ def lines_of(database: str, tenant: str, season: str, board: str, split: str, li
 
 
 def _is_closed(connection: psycopg.Connection, tenant: str, season: str) -> bool:
-    query = "SELECT EXISTS (SELECT FROM plaudit.season_closings WHERE tenant = %s AND season = %s)"
-    return connection.execute(query, (tenant, season)).fetchone() == (True,)
+    return connection.execute(_CLOSED, (tenant, season)).fetchone() == (True,)
 
 
 def _write(connection: psycopg.Connection, tenant: str, season: str, standing: Standing, closed_at: datetime) -> None:
     board = (tenant, season, standing.board, standing.split)
-    connection.execute(
-        """
-        INSERT INTO plaudit.season_closings (tenant, season, board, split, tie, actors, hash, closed_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
-        """,
-        (*board, standing.tie, len(standing.lines), standing_hash(tenant, season, standing), closed_at),
-    )
-    copy = "COPY plaudit.season_standings (tenant, season, board, split, place, rank, actor, score) FROM STDIN"
-    with connection.cursor() as cursor, cursor.copy(copy) as rows:
+    digest = standing_hash(tenant, season, standing)
+    connection.execute(_CLOSE, (*board, standing.tie, len(standing.lines), digest, closed_at))
+    with connection.cursor() as cursor, cursor.copy(_COPY) as rows:
         for place, line in enumerate(standing.lines, 1):
             rows.write_row((*board, place, *line))
 

@@ -9,14 +9,16 @@ CREWS = ("red", "blue")
 
 def seasons(chance: Random) -> list[dict[str, Any]]:
     """Return seasons around the days of the events, one more than are kept, with gaps between some of them."""
-    begun = [(4, 7), (7, 9), (10, 12), (13, chance.choice([16, 17, 30]))]
+    # The last one is over, is over while events come, or goes on.
+    last = chance.choice(["16T00:00:00", "17T00:00:00", "30T00:00:00", *["16T12:00:03"] * 3])
+    begun = [(4, "07T00:00:00"), (7, "09T00:00:00"), (10, "12T00:00:00"), (13, last)]
     return [
         {
             "id": f"s{number}",
             "from": f"2026-11-{first:02}T{chance.choice([0, 12]):02}:00:00Z",
-            "until": f"2026-11-{last:02}T00:00:00Z",
+            "until": f"2026-11-{until}Z",
         }
-        for number, (first, last) in enumerate(begun)
+        for number, (first, until) in enumerate(begun)
     ]
 
 

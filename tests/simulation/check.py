@@ -9,6 +9,7 @@ from pipeline.topology import EVENTS, EVENTS_RAW
 from tests.simulation.check_answers import of_answers, of_stock
 from tests.simulation.check_outputs import letters, of_outputs
 from tests.simulation.check_ranks import of_ranks
+from tests.simulation.check_seasons import of_seasons
 from tests.simulation.check_state import of_owners, of_recovery, of_served
 from tests.simulation.compared import compared
 from tests.simulation.oracle.loop import Oracle
@@ -37,6 +38,7 @@ async def differences(world: World) -> list[str]:
     found += _of_balances(world, expected.values())
     found += of_stock(world.database, expected)
     found += of_ranks(world, oracle, expected) if world.watched else []
+    found += of_seasons(world, oracle, expected)
     world.end()
     for number, mine in expected.items():
         found += await of_recovery(world, number, mine)

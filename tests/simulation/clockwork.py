@@ -7,6 +7,8 @@ from contextvars import Context
 from heapq import heappop
 from typing import Any
 
+from tests.simulation.threads import WAITS, in_thread
+
 
 class StandsStill(Exception):
     """Everybody waits, and for nothing that would ever come."""
@@ -54,7 +56,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def run_in_executor(  # type: ignore[override]  # any function will do
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
-        """Do at once what would be done in a thread."""
+        """Do at once what would be done in a thread, unless it has to wait for the world."""
+        if WAITS.get():
+            return self.create_task(in_thread(func, *args))
         done = self.create_future()
         try:
             done.set_result(func(*args))

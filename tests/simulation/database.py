@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import errors
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.simulation.session import MemoryConnection
 
 _Account = tuple[int, str, str, str]  # partition, tenant, account, currency
+Part = tuple[str, str, str, str]  # tenant, season, board, split
 
 
 class Claim(NamedTuple):
@@ -37,6 +39,17 @@ class Decided(NamedTuple):
     what: str
 
 
+class Frozen(NamedTuple):
+    """A standing of a season, its lines as (rank, actor, score), and the try to close the season that wrote it."""
+
+    tie: str
+    actors: int
+    hash: bytes
+    closed_at: datetime
+    call: Any
+    lines: list[tuple[int, str, int]]
+
+
 @dataclass
 class Transaction:
     """What a session has said since BEGIN."""
@@ -48,6 +61,7 @@ class Transaction:
     claims: list[Claim] = field(default_factory=list)
     returned: list[tuple[str, str]] = field(default_factory=list)  # tenant, claim
     taken: list[tuple[str, str, int]] = field(default_factory=list)  # tenant, reward, how many more
+    frozen: dict[Part, Frozen] = field(default_factory=dict)
 
 
 class Database:
@@ -66,6 +80,7 @@ class Database:
         self.claims: dict[tuple[str, str], Claim] = {}  # tenant, claim
         self.returned: set[tuple[str, str]] = set()
         self.decided: list[Decided] = []
+        self.frozen: dict[Part, Frozen] = {}
         self.locks: dict[Hashable, MemoryConnection] = {}
         self._ids: set[bytes] = set()
 
@@ -93,6 +108,9 @@ class Database:
             if self.links[partition][-1] != previous:
                 raise errors.UniqueViolation(f"the chain of partition {partition} has another end")
             self.links[partition].append(link)
+        if work.frozen.keys() & self.frozen.keys():
+            raise errors.UniqueViolation(f"these standings are there already: {sorted(work.frozen)}")
+        self.frozen |= work.frozen
         self._commit_stock(work)
         for row in work.rows:
             self.transfers[row.partition, row.seq, row.leg] = row

@@ -17,6 +17,7 @@ from tables import profiles
 from tables.seen import Seen, decode_seen
 from tests.simulation.mutations_of_answers import MUTATIONS_OF_ANSWERS
 from tests.simulation.mutations_of_boards import MUTATIONS_OF_BOARDS
+from tests.simulation.mutations_of_seasons import MUTATIONS_OF_SEASONS
 from tests.simulation.replaced import Mutation, replaced
 
 
@@ -222,4 +223,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     no_look_before_going_on,
     *MUTATIONS_OF_ANSWERS,
     *MUTATIONS_OF_BOARDS,
+    *MUTATIONS_OF_SEASONS,
 )

@@ -13,6 +13,7 @@ from pipeline.revisions import compiled
 from pipeline.revisions.documents import compile_document
 from tests.simulation.check import differences
 from tests.simulation.clockwork import VirtualLoop
+from tests.simulation.closing import in_memory
 from tests.simulation.process import task_factory
 from tests.simulation.replaced import replaced
 from tests.simulation.world import World
@@ -74,7 +75,8 @@ def _garbage_kept() -> Iterator[None]:
 
 async def _live(seed: int) -> tuple[World, list[str]]:
     world = World(seed)
-    await world.run()
+    with in_memory():
+        await world.run()
     return world, await differences(world)
 
 

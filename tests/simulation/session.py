@@ -7,10 +7,10 @@ from typing import Any
 
 from psycopg import OperationalError, errors
 
-from sinks.ledger import asked, statements, stock
+from sinks.ledger import asked, seasons, statements, stock
 from sinks.ledger.rows import GENESIS
 from tests.simulation.copied import Copy, Row
-from tests.simulation.database import Claim, Database, Transaction
+from tests.simulation.database import Claim, Database, Frozen, Transaction
 from tests.simulation.process import Process
 
 _LOCK_TRIES, _LOCK_POLL_S = 20, 0.5
@@ -22,30 +22,31 @@ class Answer:
     """What a statement returned, and how many rows it changed."""
 
     def __init__(self, rows: Iterable[tuple[Any, ...]] = (), rowcount: int = 0) -> None:
-        self._rows = list(rows)
+        self.rows = list(rows)
         self.rowcount = rowcount
 
     async def fetchone(self) -> tuple[Any, ...] | None:
-        return self._rows[0] if self._rows else None
+        return self.rows[0] if self.rows else None
 
     async def __aiter__(self) -> AsyncIterator[tuple[Any, ...]]:
-        for row in self._rows:
+        for row in self.rows:
             yield row
 
 
-async def connect(database: Database, process: Process) -> Any:
+async def connect(database: Database, process: Process, call: Any = None) -> Any:
     """Open a connection for a process."""
     await process.between("sink")
     await process.latency()
     if database.away:
         raise OperationalError("the server is away")
-    return MemoryConnection(database, process)
+    return MemoryConnection(database, process, call)
 
 
 class MemoryConnection:
-    """A session, as the sink uses psycopg's."""
+    """A session, as the sink uses psycopg's; `call` is the try to close a season that it is opened for."""
 
-    def __init__(self, database: Database, process: Process) -> None:
+    def __init__(self, database: Database, process: Process, call: Any = None) -> None:
+        self.call = call
         self.closed = False
         self.process = process
         self._database = database
@@ -90,7 +91,7 @@ class MemoryConnection:
     async def execute(self, statement: str, parameters: Any = ()) -> Answer:
         """Run one of the sink's statements."""
         await self._reach_server()
-        for execute in (self._around, self._about_partition, self._about_stock):
+        for execute in (self._around, self._about_partition, self._about_stock, self._about_season):
             answer = await execute(statement, parameters)
             if answer is not None:
                 return answer
@@ -158,6 +159,29 @@ class MemoryConnection:
                 self._work.taken.append((tenant, reward, more))
             case _:
                 return None
+        return Answer()
+
+    async def _about_season(self, statement: str, parameters: Any) -> Answer | None:
+        closed = [each.closed_at for name, each in self._database.frozen.items() if name[:2] == tuple(parameters)]
+        match statement:
+            case seasons._LOCK:
+                if "pg_advisory_xact_lock" in statement:
+                    await self._lock(parameters)
+            case seasons._CLOSED:
+                return Answer([(bool(closed),)])
+            case seasons._CLOSED_AT:
+                return Answer([(min(closed, default=None),)])
+            case seasons._CLOSE:
+                *name, tie, actors, digest, closed_at = parameters
+                self._work.frozen[tuple(name)] = Frozen(tie, actors, digest, closed_at, self.call, [])
+            case seasons._COPY:
+                for *name, place, rank, actor, score in parameters:
+                    lines = self._work.frozen[tuple(name)].lines
+                    assert place == len(lines) + 1
+                    lines.append((rank, actor, score))
+            case _:
+                # What a login may do, and does: `SET ROLE`, once it knows that it may.
+                return Answer([(True,)]) if "ROLE" in statement or "pg_has_role" in statement else None
         return Answer()
 
     def _caused(self, tenant: str, event_id: str, source: str, actor: str) -> list[tuple[Any, ...]]:

@@ -38,13 +38,16 @@ from pipeline.topology import (
 )
 from sinks.ledger.parallel import ParallelSink
 from tables.board_shards import BoardShards
+from tests.simulation.boards_client import owners, views_of
 from tests.simulation.broker import Broker, Client, MemoryEconomyReader
+from tests.simulation.closing import Closings, Keeper
 from tests.simulation.database import Database
 from tests.simulation.disk import MemoryDisk
 from tests.simulation.group import Group
 from tests.simulation.process import Process
 from tests.simulation.session import connect
 from tests.simulation.watch import Watch
+from web.board_views import BoardViews
 
 PARTITIONS = 2
 MARGIN_S = 2.0
@@ -64,6 +67,7 @@ class Outside(NamedTuple):
     failed: Callable[[str], None]
     check_s: float  # how often a worker looks whether it is alone
     watched: bool  # whether leaderboards workers watch the ranks
+    closings: Closings | None  # how the ledger's workers close seasons, if they do
 
 
 class Message:
@@ -105,6 +109,9 @@ class Host:
         )
         client = Client(outside.broker, process, batch_records=process.chance.randint(1, 4))
         self.watch: Watch | None = None
+        self.keeper: Keeper | None = None
+        self.views: BoardViews | None = None
+        self.assignor = self
         core, companions = self._core(stage)
         self.worker = StageWorker(self, core, companions, Ports(client, client, disk.of(process)))
         self._records_max = process.chance.randint(1, 6)
@@ -126,14 +133,25 @@ class Host:
             return MatchStage(prefix="", economies=economies), [economies]
         if stage is LEDGER:
             sink = ParallelSink("", connect=lambda _: connect(self.outside.database, self.process))
-            return LedgerStage(events=EVENTS.name, dead_letters=letters, sink=sink, clock=self._now), []
+            ledger = LedgerStage(events=EVENTS.name, dead_letters=letters, sink=sink, clock=self._now)
+            return ledger, self._closing()
         assert stage is LEADERBOARDS
         core = LeaderboardsStage(facts=FACTS.name, dead_letters=letters, windows_kept=WINDOWS_KEPT, shards=self.shards)
-        if not self.outside.watched:
+        if not self.outside.watched and self.outside.closings is None:
             return core, []
         economies = self._follower()
-        self.watch = Watch(self, PARTITIONS, economies)
+        if self.outside.closings is not None:
+            self.views = views_of(self, PARTITIONS, economies, self.outside.closings)
+        else:
+            self.watch = Watch(self, PARTITIONS, economies)
         return core, [economies]
+
+    def _closing(self) -> list[Companion]:
+        if self.outside.closings is None:
+            return []
+        economies = self._follower()
+        self.keeper = Keeper(self, PARTITIONS, economies, self.outside.closings)
+        return [economies]
 
     def _follower(self) -> EconomyFollower:
         reader = MemoryEconomyReader(self.outside.broker, self.process, ECONOMIES.name)
@@ -163,6 +181,10 @@ class Host:
     def processed(self, _tp: TP) -> int | None:
         return None  # nobody asks here how far behind a worker is
 
+    @property
+    def _external_tps_url(self) -> dict[TP, str]:
+        return owners(self, PARTITIONS)
+
     async def rejoin(self) -> None:
         self.outside.tell(f"{self.name} is fenced")
         self.group.rebalance()
@@ -175,8 +197,9 @@ class Host:
     def start(self) -> None:
         """Run until the process ends."""
         self.process.spawn(self._live())
-        if self.watch is not None:
-            self.process.spawn(self.watch.run())
+        for beside in (self.watch, self.keeper):
+            if beside is not None:
+                self.process.spawn(beside.run())
 
     def leave(self) -> None:
         """Stop in good order, as under SIGTERM."""

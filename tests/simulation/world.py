@@ -9,9 +9,10 @@ from random import Random
 from typing import NamedTuple
 
 from pipeline.events import from_millis, micros
-from pipeline.topology import ECONOMIES, EVENTS_RAW, STAGES, Stage, changelog_name
+from pipeline.topology import ECONOMIES, EVENTS_RAW, LEADERBOARDS, STAGES, Stage, changelog_name
 from tables.economies import EconomyHistory, append_revision, encode_history
 from tests.simulation.broker import Broker, MemoryEconomyReader
+from tests.simulation.closing import Closings, Keeper
 from tests.simulation.database import Database
 from tests.simulation.disk import MemoryDisk
 from tests.simulation.economies import TENANTS, document
@@ -29,6 +30,12 @@ _CHECKS_S = (2.0, 8.0, 14.0)
 _DRAINED_S_MAX = 200.0
 # The share of seeds in which ranks are watched: looks take as long as everything else together.
 _WATCHED = 0.25
+# The share of the others in which seasons are closed, and how long after their end.
+_CLOSING = 0.07
+_GRACES_S = (0.0, 2.0, 5.0)
+# Workers look more often there, so that a standing is read twice, and frozen, while things go wrong.
+_CLOSING_CHECK_S, _APART_S = 1.0, 1.5
+_CLOSING_PLAGUED_S = 14.0
 _MARGIN_MS = round(MARGIN_S * 1_000)
 
 
@@ -69,8 +76,15 @@ class World:
         self.sent: list[Sent] = sendings(chance, SENDING_S)
         self.publications: list[Publication] = []
         self.watched = chance.random() < _WATCHED
+        self.closings: Closings | None = None
+        self.plagued_s = PLAGUED_S
+        self.settled_ms = 0  # since when nothing was left to do but to close seasons
+        check_s = chance.choice(_CHECKS_S)
+        if not self.watched and chance.random() < _CLOSING:
+            self.closings = Closings(min(TENANTS), chance.choice(_GRACES_S), _APART_S, self._boards)
+            self.plagued_s, check_s = _CLOSING_PLAGUED_S, _CLOSING_CHECK_S
         self._outside = Outside(
-            self.broker, self.database, self.groups, self.tell, self._failed, chance.choice(_CHECKS_S), self.watched
+            self.broker, self.database, self.groups, self.tell, self._failed, check_s, self.watched, self.closings
         )
         self._contested = False
 
@@ -93,7 +107,7 @@ class World:
                 self.add_worker(stage)
         world = [asyncio.create_task(each) for each in (self._send(), self._publish(), self._watch())]
         plague = asyncio.create_task(Faults(self, self.chance).plague())
-        await asyncio.sleep(PLAGUED_S)
+        await asyncio.sleep(self.plagued_s)
         plague.cancel()
         self._heal()
         await self._drain()
@@ -263,9 +277,29 @@ class World:
             self._supervise()
             behind = self.behind()
             quiet_since = None if behind else (quiet_since or self.now())
-            if self.now() > PLAGUED_S + _DRAINED_S_MAX:
+            if self.now() > self.plagued_s + _DRAINED_S_MAX:
                 self._failed(f"never finished: {', '.join(behind)}")
                 return
+        if self.closings is not None:
+            await self._close_seasons()
+
+    async def _close_seasons(self) -> None:
+        """Wait until each worker of the ledger has looked whether a season is due, and closed what is."""
+        quiet_since, self.settled_ms = self.now(), self.broker.now_ms()
+        while open_ := [name for name, keeper in self._keepers() if keeper.looked < quiet_since]:
+            await asyncio.sleep(0.5)
+            if self.problems:
+                return
+            if self.now() > quiet_since + _DRAINED_S_MAX:
+                self._failed(f"{', '.join(open_)} never finished closing seasons")
+
+    def _keepers(self) -> list[tuple[str, Keeper]]:
+        hosts = [slot.host for slot in self.slots if slot.host is not None and self.alive(slot)]
+        return [(host.name, host.keeper) for host in hosts if host.keeper is not None]
+
+    def _boards(self) -> list[Host]:
+        hosts = [slot.host for slot in self.slots if slot.stage is LEADERBOARDS and slot.host is not None]
+        return [host for host in hosts if not host.process.dead]
 
     def end(self) -> None:
         """End all workers."""

@@ -33,6 +33,8 @@ def score(expected: Expected, seq: int, who: Who, turn: Turn, windows_max: int) 
             expected.scored.add(seq)
             if _is_kept(expected, name, window, windows_max):
                 _add(expected, name, row, points, turn.happened)
+                if board["window"] == "season":
+                    expected.seasonal[*name, window, split].append((seq, who[1], *expected.boards[name][row]))
                 if bests:
                     _hold_against_best(expected, seq, name, row)
 

@@ -150,6 +150,10 @@ class Expected:
     bests: dict[tuple[str, str, str, str], dict[str, int]] = field(default_factory=dict)
     # By tenant, board, window, split and actor: sequence, score, what was beaten; None: the first, which is not told.
     told: dict[tuple[str, str, str, str, str], tuple[int, int, int] | None] = field(default_factory=dict)
+    # What was set on boards of seasons, by tenant, board, window and split: sequence, actor, score, reached.
+    seasonal: dict[tuple[str, str, str, str], list[tuple[int, str, int, datetime]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
 
 def known(actor: Actor) -> Known:
