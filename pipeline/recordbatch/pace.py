@@ -29,7 +29,10 @@ def pace_fetches(fetcher: Any, pause_s: float = PAUSE_S) -> None:
         now = asyncio.get_running_loop().time
         early = brought_at + pause_s - now()
         if early > 0:
-            await asyncio.sleep(early)
+            try:
+                await asyncio.sleep(early)
+            except asyncio.CancelledError:  # a new assignment; the client's own request answers so too, else it ends
+                return False
         brought: bool = await fetch(*request)
         if brought:
             brought_at = now()

@@ -57,3 +57,24 @@ def test_a_fetch_that_brought_nothing_is_repeated_at_once() -> None:
 def test_a_client_that_was_busy_for_longer_is_not_slowed() -> None:
     """Under load what a fetch brings takes longer than the pause."""
     assert requests_at([True, True], between_s=25.0) == [0.0, 25.0]
+
+
+def test_a_request_that_is_given_up_in_its_pause_brings_nothing() -> None:
+    """A new assignment cancels requests and awaits them: an error here would end the client's fetching for ever."""
+
+    async def give_up() -> bool:
+        fetcher = Fetcher([True, True], takes_s=0.0)
+        pace_fetches(fetcher, pause_s=10.0)
+        await fetcher._proc_fetch_request(None, 0, None)
+        request = asyncio.ensure_future(fetcher._proc_fetch_request(None, 0, None))
+        await asyncio.sleep(1.0)
+        request.cancel()
+        brought = await request
+        assert len(fetcher.at) == 1
+        return brought
+
+    loop = VirtualLoop()
+    try:
+        assert loop.run_until_complete(give_up()) is False
+    finally:
+        loop.end()
