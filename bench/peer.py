@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -31,7 +32,7 @@ _RELAYS = 3  # as normalize, dedupe and match
 _RECOVERY_S = 600.0
 
 
-class Peer:
+class Peer(ABC):
     """A peer's process, its topic, its database with the peers' tables. All of them count boards before they write."""
 
     name: ClassVar[str]
@@ -62,9 +63,9 @@ class Peer:
         """Where it leaves its boards when it stops."""
         return Path(self._config.boards)
 
+    @abstractmethod
     def command(self) -> list[str]:
         """Return the peer's command line; BENCH_CONFIG in its environment names the file with its configuration."""
-        raise NotImplementedError
 
     def boards(self) -> dict[tuple[str, str, str, str], int]:
         """Return the scores by tenant, board, window, actor; called once it has stopped."""

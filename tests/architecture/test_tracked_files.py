@@ -13,6 +13,7 @@ PEER_LOCKS = tuple(f"bench/peers/{peer}/requirements.txt" for peer in ("faust_id
 # Home folders and scratch folders of whoever wrote the file; written so that this file does not match itself.
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:home|root|Users|workspace|private/var|tmp)/[\w.-]+/[\w./-]+")
 INDEX = re.compile(r"^\s*(?:--?(?:extra-)?index-url|--?i|--find-links|-f|--trusted-host)\b|index-url\s*=", re.MULTILINE)
+# What this test looks for in all other files: work that was put off.
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b(?!\")")
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 THIS = Path(__file__)

@@ -68,6 +68,7 @@ def test_nothing_is_left_behind(parent: subprocess.Popen[str], number: signal.Si
 def test_nothing_is_left_behind_when_parent_and_janitor_are_killed(parent: subprocess.Popen[str]) -> None:
     """The kernel's own net ends the processes; the folder has nobody left to remove it."""
     if sys.platform != "linux":
+        # PR_SET_PDEATHSIG is Linux alone: elsewhere the janitor is the only net, and the test above shows it.
         pytest.skip("only Linux signals children at their parent's death")
     assert parent.stdout is not None
     folder = Path(parent.stdout.readline().strip())
