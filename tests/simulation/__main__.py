@@ -28,7 +28,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.seed is not None:
         with _mutation(options.without)():
-            outcome = simulate(options.seed)
+            outcome = simulate(options.seed, fingerprint=True)
         print(outcome.report())
         return 1 if outcome.differences else 0
     first = secrets.randbelow(_SEEDS_END) if options.first is None else options.first

@@ -49,10 +49,11 @@ def _of_normalize(world: World) -> Iterator[str]:
     """Every event that was sent is in `events`, an actor's in the order of their first sending; the rest is refused."""
     sent: dict[Any, None] = {}
     garbage = 0
+    events = {each.value: each for each in world.sent}
     for number in range(PARTITIONS):
         for record in world.broker.log(EVENTS_RAW.name, number).records:
-            event = next((each for each in world.sent if each.value == record.value), None)
-            assert event is not None
+            assert record.value is not None
+            event = events[record.value]
             if event.identity is None:
                 garbage += 1
             else:

@@ -22,7 +22,10 @@ _TRACE_SHOWN = 80
 
 
 class Outcome(NamedTuple):
-    """What became of a seed: the differences (none is as it must be), how it came to them, and its fingerprint."""
+    """What became of a seed: the differences (none is as it must be), how it came to them, and its fingerprint.
+
+    A seed that came out as it must has a fingerprint only if it was asked for.
+    """
 
     seed: int
     differences: list[str]
@@ -40,14 +43,14 @@ class Outcome(NamedTuple):
         )
 
 
-def simulate(seed: int) -> Outcome:
+def simulate(seed: int, *, fingerprint: bool = False) -> Outcome:
     """Live through one seed; the same seed is the same run, whenever and wherever."""
     # A revision means the same to every worker: the first compiles it for all. A fifth of the time went into it.
     with _garbage_kept(), replaced((compiled, "compile_document", cache(compile_document))):
-        return _outcome(seed)
+        return _outcome(seed, fingerprint=fingerprint)
 
 
-def _outcome(seed: int) -> Outcome:
+def _outcome(seed: int, *, fingerprint: bool) -> Outcome:
     # Workers in trouble say so all the time; what matters of it is in the trace.
     structlog.configure([_drop], wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     loop = VirtualLoop()
@@ -55,7 +58,7 @@ def _outcome(seed: int) -> Outcome:
     loop.set_exception_handler(lambda _loop, _context: None)  # the killed leave errors behind that nobody asks for
     try:
         world, found = loop.run_until_complete(_live(seed))
-        return Outcome(seed, found, world.trace, world.digest())
+        return Outcome(seed, found, world.trace, world.digest() if found or fingerprint else "")
     finally:
         loop.end()
 

@@ -29,7 +29,7 @@ SENDING_S = 8.0
 _CHECKS_S = (2.0, 8.0, 14.0)
 _DRAINED_S_MAX = 200.0
 # The share of seeds in which ranks are watched: looks take as long as everything else together.
-_WATCHED = 0.25
+_WATCHED = 0.125
 # The share of the others in which seasons are closed, and how long after their end.
 _CLOSING = 0.07
 _GRACES_S = (0.0, 2.0, 5.0)
