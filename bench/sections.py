@@ -1,11 +1,13 @@
 """The sections of docs/performance.md: a table and what to know about it, for each figure's data."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bench.tables import cost, table
 
 Data = dict[str, Any]
 
+_POINTS_SHOWN = 20
 
 _OPEN_LOOP = (
     "Latency: open loop, {:,} arrivals a second for {} s, from when an event was due until its row and balance are "
@@ -123,9 +125,18 @@ def _growth(found: Data) -> str:
             f"{point['memory']['match'] / 2**20:,.0f}",
         ]
         for run in runs
-        for point in run["points"]
+        for point in _thinned(run["points"])
     ]
-    return f"{table(head, rows)}\nOne worker of each stage; each line is one piece of the run. Seed {found['seed']}.\n"
+    return (
+        f"{table(head, rows)}\nOne worker of each stage; each line is one piece of the run, "
+        f"of long runs some of them (the picture has all). Seed {found['seed']}.\n"
+    )
+
+
+def _thinned(points: Sequence[Data]) -> Sequence[Data]:
+    """Return some points, the last of all among them."""
+    step = -(-len(points) // _POINTS_SHOWN)
+    return points[(len(points) - 1) % step :: step]
 
 
 def _workers(found: Data) -> str:
