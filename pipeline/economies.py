@@ -50,18 +50,25 @@ class EconomyFollower:
         self._wanted = asyncio.Event()
         self._looked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._following = False
 
     async def start(self) -> None:
         """Begin to follow; returns at once, whether or not the broker is there."""
+        self._following = True
         self._task = asyncio.create_task(self._follow(), name="economies")
         self._task.add_done_callback(lambda _: self._looked.set())
 
     async def stop(self) -> None:
         """Follow no more; what is known stays."""
+        self._following = False
         while self._task is not None and not self._task.done():
             # Once is not always enough: the client waits in ways that may swallow it until Python 3.12.
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=STOP_S)
+
+    def following(self) -> bool:
+        """Return whether it was started and not stopped; also where a defect ended it, of which `confirmed` tells."""
+        return self._following
 
     def at(self, tenant: str, appended_ms: int) -> Economy:
         """Return the economy that judges an event appended at `appended_ms`, once that is `confirmed`.
@@ -85,7 +92,7 @@ class EconomyFollower:
         Waits for as long as the broker is away.
 
         Raises:
-            InvariantBroken: a defect ended the following.
+            InvariantBroken: a defect ended the following, or the economies are not followed (any more, or yet).
         """
         needed_ms = appended_ms - self._margin_ms // 2
         while self._confirmed_ms < needed_ms:

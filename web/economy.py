@@ -6,7 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Protocol
 
-from pipeline.errors import PoisonEvent
+from pipeline.errors import InvariantBroken, PoisonEvent
 from pipeline.events import from_millis
 from rules.economy import Economy
 from web.problems import Problem, unavailable
@@ -17,6 +17,10 @@ _CONFIRMED_WITHIN_S = 2.0
 
 class Economies(Protocol):
     """The published economies, as a worker follows them."""
+
+    def following(self) -> bool:
+        """Return whether the worker has begun to follow them, and goes on."""
+        ...
 
     def at(self, tenant: str, appended_ms: int) -> Economy:
         """Return the economy that is in force for what is appended at that time, in milliseconds since the epoch.
@@ -31,7 +35,11 @@ class Economies(Protocol):
         ...
 
     async def confirmed(self, appended_ms: int) -> None:
-        """Return once every revision is known that can be in force until then."""
+        """Return once every revision is known that can be in force until then.
+
+        Raises:
+            InvariantBroken: a defect ended the following, or they are not followed.
+        """
         ...
 
 
@@ -58,9 +66,18 @@ class PresentEconomies:
             async with asyncio.timeout(_CONFIRMED_WITHIN_S):
                 await self._economies.confirmed(now)
         except TimeoutError:
-            raise unavailable("economies-unknown", "this worker does not know the economies in force yet") from None
+            raise _unknown() from None
+        except InvariantBroken:
+            # The web server answers before the worker has begun to follow anything, and after it has ended: no defect.
+            if self._economies.following():
+                raise
+            raise _unknown() from None
         try:
             return self._economies.at(tenant, now)
         except PoisonEvent as missing:
             code = missing.reason.value.replace("_", "-")
             raise Problem(HTTPStatus.NOT_FOUND, code, missing.message, {"tenant": tenant}) from None
+
+
+def _unknown() -> Problem:
+    return unavailable("economies-unknown", "this worker does not know the economies in force at present")

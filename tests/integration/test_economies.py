@@ -279,3 +279,4 @@ async def test_a_defect_in_following_stops_the_worker(address: str, prefix: str)
         broken = False
         with pytest.raises(InvariantBroken):
             await follower.confirmed(now_ms() + MARGIN_MS)
+        assert follower.following()  # nobody has stopped it: who asks is not told to ask again

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
+from pipeline.economies import EconomyFollower
+from pipeline.revisions.reader import EconomyReader
 from rules.board_windows import Season
 from rules.economy import Board
 from tables.boards import Expiry, encode, expiry_key
@@ -178,6 +180,20 @@ async def test_board_with_a_missing_shard_is_unavailable(happening: Any) -> None
         answers = [await worker.get("/tables/boards/acme/weekly") for worker in (one, other)]
 
     assert [(status, headers["Retry-After"]) for status, _, headers in answers] == [(503, "1")] * 2
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["not begun", "stopped"])
+async def test_worker_that_does_not_follow_the_economies_says_so(*, ended: bool) -> None:
+    """The web server is there before the worker follows anything, and still there when it follows nothing any more."""
+    follower = EconomyFollower(EconomyReader("127.0.0.1:1", "economies"), margin_s=1.0)
+    if ended:
+        await follower.start()
+        await follower.stop()
+    async with serving("leaderboards", *range(PARTITIONS), economies=follower) as worker:
+        with_scores([worker], rows())
+        status, body, headers = await worker.get("/tables/boards/acme/weekly")
+
+    assert (status, body["type"], headers["Retry-After"]) == (503, "urn:plaudit:problem:economies-unknown", "1")
 
 
 async def test_recovery_says_how_far_it_is() -> None:
@@ -362,8 +378,8 @@ SEASONS = (
 async def test_seasons_are_named_by_id_or_first_day() -> None:
     """Between two seasons none is current, and the last one is the previous."""
     board = Board("season", "xp", "season", "first", None, seasons=SEASONS)
-    async with serving("leaderboards", *range(PARTITIONS)) as worker:
-        worker.economies.by_tenant = {TENANT: economy(boards={"season": board})}
+    economies = MemoryEconomies({TENANT: economy(boards={"season": board})})
+    async with serving("leaderboards", *range(PARTITIONS), economies=economies) as worker:
         with_scores([worker], rows("season", "2026-09-21"))
         path = "/tables/boards/acme/season?window="
         found = [await worker.get(path + name) for name in ("previous", "autumn", "2026-09-21")]

@@ -26,6 +26,7 @@ from tables.board_shards import BoardShard, BoardShards
 from tables.boards import Standing, board_key, encode
 from tests.builders import INSTANT, TENANT
 from tests.memory import MemoryTable
+from web.economy import Economies
 from web.views import mount
 
 PARTITIONS = 4
@@ -110,6 +111,9 @@ class MemoryEconomies:
     def tenants(self) -> list[str]:
         return list(self.by_tenant)
 
+    def following(self) -> bool:
+        return True
+
     async def confirmed(self, appended_ms: int) -> None:
         if not self.known:
             await asyncio.Event().wait()
@@ -144,7 +148,7 @@ class Worker:
     """A worker that serves its web views."""
 
     runtime: MemoryRuntime
-    economies: MemoryEconomies
+    economies: Economies
     shards: BoardShards
     url: str
 
@@ -159,7 +163,7 @@ class Worker:
 
 
 @asynccontextmanager
-async def serving(stage: str, *partitions: int, economies: MemoryEconomies | None = None) -> AsyncIterator[Worker]:
+async def serving(stage: str, *partitions: int, economies: Economies | None = None) -> AsyncIterator[Worker]:
     """Serve a worker of a stage that owns these partitions."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
