@@ -5,6 +5,7 @@ steps (docs/adr/0010): the command makes match ask the ledger, and the ledger's 
 what posts.
 """
 
+from collections import Counter
 from typing import Annotated, Any
 
 import msgspec
@@ -67,11 +68,12 @@ def reverse(profile: Profile, answer: Event, economy: Economy, seq: int) -> Deci
     of its own time.
 
     A refund of a reward stays: the redemption is cancelled and its piece may be another's, so that who paid its cost
-    once more would get nothing for it.
+    once more would get nothing for it. What was paid for a reward stays, too, if the redemption is not at hand: its
+    piece could not be given back.
 
     Raises:
-        Refusal: `already_reversed`, `unknown_event`; `not_reversible`: the event refunded a reward;
-            `balance_out_of_range`: no balance can hold what is given back.
+        Refusal: `already_reversed`, `unknown_event`; `not_reversible`: the event refunded a reward, or paid for one of
+            which the profile does not know any more; `balance_out_of_range`: no balance can hold what is given back.
         PoisonEvent: the answer can't be read.
     """
     try:
@@ -86,15 +88,28 @@ def reverse(profile: Profile, answer: Event, economy: Economy, seq: int) -> Deci
         raise Refusal("unknown_event", command)
     if any(is_reward_account(each.debit_account) for each in found.transfers):
         raise Refusal("not_reversible", command)
+    paid = _paid(found)
+    redeemed = find(profile.game or NO_GAME, found.asked.source, found.asked.id) if paid else None
+    # Of another cost, they are several: an id came again after its retention, and one of them is forgotten or waits.
+    if paid and (redeemed is None or redeemed.state != "active" or redeemed.cost != paid):
+        raise Refusal("not_reversible", command)
     work = Work(profile, named(answer, found.event), economy)
     work.change(reversed=(*work.game.reversed, digest))
     try:
         _post_opposite(work, found, actor_account(answer.subject))
     except PoisonEvent as out_of_range:  # in the name of the command, which waits for its outcome
         raise Refusal("balance_out_of_range", command) from out_of_range
-    redeemed = find(work.game, found.asked.source, found.asked.id)
-    ask = undo(work, redeemed) if redeemed is not None and redeemed.state == "active" else None
+    ask = None if redeemed is None else undo(work, redeemed)
     return msgspec.structs.replace(work.applied(seq), outcome=Outcome("applied"), event=command, ask=ask)
+
+
+def _paid(found: ReversalAnswer) -> Counter[str]:
+    """Return what the event paid for rewards, by currency."""
+    paid = Counter[str]()
+    for moved in found.transfers:
+        if is_reward_account(moved.credit_account):
+            paid[moved.currency] += moved.amount
+    return paid
 
 
 def _post_opposite(work: Work, found: ReversalAnswer, actor: str) -> None:

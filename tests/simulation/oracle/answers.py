@@ -1,5 +1,6 @@
 """What the ledger answered to commands, and what follows from it."""
 
+from collections import Counter
 from typing import Any
 
 from tests.simulation.oracle.rewards import find, pay, uncount, undo
@@ -54,6 +55,14 @@ def _reverse(turn: Turn, said: dict[str, Any]) -> None:
     if any(each["debit_account"].startswith("reward:") for each in said["transfers"]):
         turn.outcome = ("refused", "not_reversible")
         return
+    cost = Counter[str]()
+    for each in said["transfers"]:
+        if each["credit_account"].startswith("reward:"):
+            cost[each["currency"]] += each["amount"]
+    redemption = find(turn, *asked) if cost else None
+    if redemption is not None and (redemption.state != "active" or redemption.cost != cost):
+        turn.outcome = ("refused", "not_reversible")  # an id that came again paid for two
+        return
     turn.counts_for(origin["time"])
     turn.actor.reversed.add(asked)
     turn.changed = True
@@ -61,8 +70,7 @@ def _reverse(turn: Turn, said: dict[str, Any]) -> None:
     back = [each for each in said["transfers"] if each["debit_account"] == turn.account]
     for each in back + [each for each in said["transfers"] if each["debit_account"] != turn.account]:
         _move_back(turn, each, asked[1])
-    redemption = find(turn, *asked)
-    if redemption is not None and redemption.state == "active":
+    if redemption is not None:
         undo(turn, redemption)
 
 
