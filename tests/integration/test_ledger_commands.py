@@ -139,6 +139,21 @@ def test_balances_as_json_and_table(audited: str, plaudit: Console) -> None:
     assert "actor:ada" in as_table
 
 
+async def test_balances_beyond_a_bigint_are_exact(audited: str, plaudit: Console) -> None:
+    """A system account sums what all actors got: no form cuts it, or writes it as a power of ten."""
+    sink = LedgerSink(audited)
+    most = {"amount": 2**63 - 1}
+    await sink.apply(2, [posting(1, most, actor="cy", event_id="cy"), posting(2, most, event_id="ada")], INSTANT)
+    await sink.close()
+    issued = -30 - 2**62 - 2 * (2**63 - 1)
+
+    listed = ("ledger", "balances", "--tenant", "acme", "--format")
+    found = [plaudit.run(*listed, form)[1] for form in ("csv", "json", "table")]
+
+    assert all(str(issued) in out for out in found)
+    assert {"account": "issued", "currency": "xp", "balance": issued} in json.loads(found[1])
+
+
 def test_tenant_without_rows_has_none(audited: str, plaudit: Console) -> None:
     """An empty answer is an answer."""
     assert plaudit.run("ledger", "balances", "--tenant", "nobody", "--format", "json")[:2] == (0, "[]\n")

@@ -238,6 +238,19 @@ async def test_totals_outgrow_a_bigint(database: str, sink: LedgerSink) -> None:
     assert verify(database).findings == []
 
 
+async def test_view_of_balances_shows_no_wrong_number(database: str, sink: LedgerSink) -> None:
+    """A sum that a published column can't hold is refused, not cut; it keeps nobody from the other accounts."""
+    greatest = 2**63 - 1
+    await sink.apply(0, [posting(1, {"amount": greatest}), posting(2, {"amount": greatest}, actor="bo")], INSTANT)
+    query = "SELECT account, balance FROM plaudit.balances"
+
+    with pytest.raises(psycopg.errors.NumericValueOutOfRange):
+        rows(database, query)
+
+    held = rows(database, f"{query} WHERE account LIKE 'actor:%%' ORDER BY account")
+    assert held == [("actor:ada", greatest), ("actor:bo", greatest)]
+
+
 async def test_sink_takes_its_role(database: str, sink: LedgerSink) -> None:
     """Even a login that owns the tables writes with the rights of the sink alone."""
     connection = await sink._opened()
