@@ -58,6 +58,10 @@ SINK_RETRIES = Counter("plaudit_sink_retries", "Deliveries that had to be tried 
 # Times that producing to the broker had to be tried again. Worry as for the sink.
 PRODUCE_RETRIES = Counter("plaudit_produce_retries", "Produce requests that had to be tried again.", ("stage",))
 
+# Offsets between what a stage had read of a partition and the first record that its topic's retention has left, as seen
+# when the partition was assigned. Worry about any: what was there is lost to this stage.
+RECORDS_EXPIRED = Counter("plaudit_records_expired", "Records removed by retention before they were read.", ("stage",))
+
 # Records refused for good. Worry about any rise: somebody's events do not count. `plaudit dlq list` shows them.
 DEAD_LETTERS = Counter("plaudit_dead_letters", "Records refused for good, by reason.", ("stage", "reason"))
 

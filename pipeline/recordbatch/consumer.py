@@ -97,7 +97,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Seek every assigned partition to its committed offset, or to its beginning; return the committed offsets.
 
         The stock one leaves a partition without a commit wherever its last fetch brought it, and what was fetched in a
-        rebalance is thrown away: those records would be passed over.
+        rebalance is thrown away: those records would be passed over. And it says nothing if the topic's retention has
+        removed what was not read yet.
         """
         offsets: Mapping[TP, int] = await self.call_thread(self._seek_to_committed)
         return offsets
@@ -105,15 +106,25 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _seek_to_committed(self) -> Mapping[TP, int]:
         consumer = self._ensure_consumer()
         partitions = list(consumer.assignment())
+        begins = await consumer.beginning_offsets(partitions)
         committed = await asyncio.gather(*(consumer.committed(tp) for tp in partitions))
         offsets = dict(zip(partitions, committed, strict=True))
         for tp, offset in offsets.items():
-            if offset is not None:
-                consumer.seek(tp, offset)
-        fresh = [tp for tp, offset in offsets.items() if offset is None]
-        if fresh:
-            await consumer.seek_to_beginning(*fresh)
+            if offset is not None and offset < begins[tp]:
+                self._tell_expired(tp, offset, begins[tp])
+            consumer.seek(tp, max(offset or 0, begins[tp]))
         return offsets
+
+    def _tell_expired(self, tp: TP, committed: int, begin: int) -> None:
+        metrics.RECORDS_EXPIRED.labels(self.app.stage_name).inc(begin - committed)
+        log.error(
+            "the topic's retention has removed records that were not read",
+            stage=self.app.stage_name,
+            topic=tp.topic,
+            partition=tp.partition,
+            committed=committed,
+            begin=begin,
+        )
 
     def highwater(self, tp: TP) -> int | None:
         """Return the end of a partition as last fetched; None while a rebalance has it nowhere.

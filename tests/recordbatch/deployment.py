@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaError
 
 from pipeline.embedded.probes import free_port
@@ -47,6 +47,16 @@ class Deployment:
             compact = {"cleanup.policy": "compact", "min.compaction.lag.ms": "600000"}
             names = [NewTopic(self.topic(name), PARTITIONS, 1) for name in ("in", "out", "refused")]
             await admin.create_topics([*names, NewTopic(self.topic("changelog"), PARTITIONS, 1, topic_configs=compact)])
+        finally:
+            await admin.close()
+
+    async def expire(self, before: int) -> None:
+        """Have the broker remove the source's records below an offset, as retention would."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.address)
+        await admin.start()
+        try:
+            partitions = (TopicPartition(self.topic("in"), number) for number in range(PARTITIONS))
+            await admin.delete_records({tp: RecordsToDelete(before_offset=before) for tp in partitions})
         finally:
             await admin.close()
 

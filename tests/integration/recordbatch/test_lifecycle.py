@@ -62,6 +62,24 @@ async def test_a_worker_with_an_empty_disk_recovers_from_the_changelog(stage: De
     await stage.assert_exact()
 
 
+async def test_what_retention_removed_unread_is_not_passed_over_in_silence(stage: Deployment) -> None:
+    """A worker that was away for too long says how much it has lost, and goes on with what is left."""
+    await stage.send_numbers(20)
+    worker = stage.start()
+    await stage.until_committed()
+    worker.stop(STOPPED_S)
+    await stage.send_numbers(20)
+    await stage.expire(before=30)
+
+    again = stage.start()
+    await stage.until_committed()
+
+    assert {first for _, first, _, _ in stage.noted(again, "run")} == {30}
+    (line, _) = [line for line in stage.log().splitlines() if "removed records that were not read" in line]
+    assert "committed=20" in line
+    assert "begin=30" in line
+
+
 async def test_a_rebalance_in_the_middle_of_a_run_costs_nothing(stage: Deployment) -> None:
     """A second worker joins while the first is held in a run, and leaves again while it is held itself."""
     hold = stage.folder / "hold"
