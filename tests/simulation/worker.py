@@ -117,6 +117,7 @@ class Host:
         self._records_max = process.chance.randint(1, 6)
         self._generation = -1
         self._in_flight: dict[int, InFlight] = {}
+        self._committed: dict[int, int] = {}
         self._unfinished: set[Message] = set()
         self._idle = asyncio.Event()
         self._leaving = False
@@ -213,6 +214,7 @@ class Host:
             await self.process.between("read")
             self._generation = generation
             self._in_flight.clear()
+            self._committed = {}
             # First the shards, then the committed offset: what was committed before the fence is then in the state.
             if await self._unless_signalled(self.worker.open(numbers)):
                 feeding = [asyncio.create_task(self._feed(number)) for number in numbers]
@@ -275,7 +277,10 @@ class Host:
     async def _commit(self) -> None:
         offsets = {number: offset for number, each in self._in_flight.items() if (offset := each.committable())}
         generation = self._generation
+        if not offsets or offsets == self._committed:
+            return
         await self.process.between("commit")
-        if offsets and not self.outside.broker.away:
-            self.group.commit(self, generation, offsets)
+        if not self.outside.broker.away:
+            if self.group.commit(self, generation, offsets):
+                self._committed = offsets
             await self.process.between("commit")
