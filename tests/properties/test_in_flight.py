@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.recordbatch.consumer import InFlight
+from pipeline.recordbatch.in_flight import InFlight
 
 # Offsets of successive runs' last records, with any gaps between them, and the order in which the runs finish.
 DELIVERIES = st.lists(st.integers(1, 5), min_size=1, max_size=12)

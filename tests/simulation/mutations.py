@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from agents import dedupe, match
-from pipeline.recordbatch import consumer, partitions, shards, shell
+from pipeline.recordbatch import in_flight, partitions, shards, shell
 from pipeline.recordbatch.model import Effects, Record, Run
 from pipeline.recordbatch.store import packed
 from pipeline.revisions.compiled import CompiledEconomies
@@ -76,10 +76,10 @@ def _packed(change: Any) -> bytes | None:
 def acknowledged_before_done() -> Any:
     """A run is committed as soon as it is delivered to the stage."""
 
-    def committable(self: consumer.InFlight) -> int | None:
+    def committable(self: in_flight.InFlight) -> int | None:
         return self._messages[-1].offset + 1 if self._messages else None
 
-    return replaced((consumer.InFlight, "committable", committable))
+    return replaced((in_flight.InFlight, "committable", committable))
 
 
 def sink_not_waited_for() -> Any:

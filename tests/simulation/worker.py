@@ -16,7 +16,7 @@ from agents.normalize import NormalizeStage
 from pipeline.economies import EconomyFollower
 from pipeline.events import from_millis
 from pipeline.recordbatch.app import WorkerOptions
-from pipeline.recordbatch.consumer import InFlight
+from pipeline.recordbatch.in_flight import InFlight
 from pipeline.recordbatch.model import Run, StageCore
 from pipeline.recordbatch.ports import Ports
 from pipeline.recordbatch.scheduler import cut_runs
