@@ -178,6 +178,7 @@ def _flames(found: Data) -> str:
     return (
         f"{table(['stage', 'records/s', 'CPU s per million'], rows)}\n"
         f"Flame graphs of each worker, alone over {found['events']:,} events, slowed down by being sampled.\n"
+        "They show who holds the interpreter; RocksDB, sockets and COPY work without it, and are not in them.\n"
     )
 
 

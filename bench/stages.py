@@ -140,10 +140,17 @@ def measure(
 
 
 def record_flame_graph(file: Path, pid: int) -> None:
-    """Sample the worker's stacks into a picture until it ends."""
+    """Sample the worker's stacks into a picture until it ends.
+
+    Only of the thread that holds the interpreter: what a pool's threads wait for looks like work to the sampler, and
+    was up to two thirds of the picture. The picture's title is this command line, which therefore names no folder.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
+    output = ["--output", file.name, "--format", "flamegraph", "--rate", "200", "--gil"]
     subprocess.Popen(
-        [PY_SPY, "record", "--pid", str(pid), "--output", str(file), "--format", "flamegraph", "--rate", "200"],
+        ["py-spy", "record", "--pid", str(pid), *output],  # noqa: S607 - `executable` is whole
+        executable=PY_SPY,
+        cwd=file.parent,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
