@@ -28,6 +28,7 @@ from pipeline.recordbatch.model import Appendable, Effects, Record, Run, StageCo
 from pipeline.recordbatch.ports import TableSpec
 from pipeline.recordbatch.producer import BATCH_BYTES, BrokerBatch
 from pipeline.recordbatch.records import FetchedRecord
+from pipeline.recordbatch.run import collect_seldom
 from pipeline.recordbatch.shards import Shard
 from pipeline.recordbatch.store import ShardFolder, StoreOptions, packed
 from pipeline.topology import BOARDS, EVENTS, EVENTS_UNIQUE, PROFILES, SEEN, TRANSACTIONS, Table
@@ -75,6 +76,7 @@ class _Clock:
 def measure(work: Workload, rounds: int, report: Report) -> dict[str, Any]:
     """Return CPU microseconds an event of each step of each stage, the best of some rounds."""
     best: dict[str, dict[str, float]] = {}
+    collect_seldom()  # as in a worker
     for _ in range(rounds):
         for stage, clock in _round(work).items():
             known = best.setdefault(stage, {})

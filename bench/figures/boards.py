@@ -5,7 +5,6 @@ by itself, moved by events.
 """
 
 import asyncio
-import gc
 import json
 import random
 import sys
@@ -14,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.recordbatch.run import collect_seldom
 from tables.board_shards import BoardName
 from tables.boards import SCORE_MAX
 from tables.order_index import OrderIndex, place_of
@@ -25,7 +25,6 @@ _WINDOW = "2026-11-16"
 _ASKED = 500
 _MOVES = 20_000
 _SEED = 1
-_GC_THRESHOLDS = (100_000, 20, 50)  # those of `pipeline.recordbatch.run`
 _QUERIES = {
     "top 100": "limit=100",
     "a rank": "around=actor-{}&limit=1",
@@ -53,10 +52,7 @@ async def _questions(members: int) -> dict[str, dict[str, float]]:
         with_scores([worker], _scores(members))
         held = [worker.shards[partition].order(BoardName(TENANT, "weekly"), _WINDOW, "") for partition in worker.shards]
         assert sum(map(len, held)) == members
-        # As in a worker: collections are rare, and none looks at what was there before.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
+        collect_seldom()  # as in a worker
         url = f"{worker.url}/tables/boards/{TENANT}/weekly"
         return {name: percentiles(await _asked(url, query, members)) for name, query in _QUERIES.items()}
 

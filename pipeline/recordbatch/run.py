@@ -15,14 +15,19 @@ log = get_logger(__name__)
 _GC_THRESHOLDS = (100_000, 20, 50)
 
 
-def run_app(app: BatchApp) -> bool:
-    """Run until SIGINT or SIGTERM (returns True) or until the stage fails (returns False; the log says why)."""
-    worker = faust.Worker(app, loglevel="WARN", quiet=True, redirect_stdouts=False, override_logging=False)
-    hand_out_cheap_records()
+def collect_seldom() -> None:
+    """Have the collector of garbage pass over what is there already, and look at what comes seldom."""
     gc.collect()
     gc.freeze()  # what the imports made stays; no collection needs to look at it again
     gc.set_threshold(*_GC_THRESHOLDS)
     gc.enable()
+
+
+def run_app(app: BatchApp) -> bool:
+    """Run until SIGINT or SIGTERM (returns True) or until the stage fails (returns False; the log says why)."""
+    worker = faust.Worker(app, loglevel="WARN", quiet=True, redirect_stdouts=False, override_logging=False)
+    hand_out_cheap_records()
+    collect_seldom()
     worker.spinner = None  # it would write escape sequences into the log
     try:
         worker.execute_from_commandline()
