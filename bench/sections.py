@@ -130,6 +130,8 @@ def _growth(found: Data) -> str:
     return (
         f"{table(head, rows)}\nOne worker of each stage; each line is one piece of the run, "
         f"of long runs some of them (the picture has all). Seed {found['seed']}.\n"
+        "Pieces differ by up to a factor of two, since the machine changes its pace: the verdict compares medians over "
+        "a tenth of a long run, at its beginning, from a million events on, and at its end.\n"
     )
 
 

@@ -82,12 +82,12 @@ def _p8(found: Data) -> tuple[str, bool]:
 def _ends(found: Data) -> list[list[Data]]:
     """Return the first points of one run, those from a million events on and the last; or the last of each of several.
 
-    A twentieth of a long run each time: a single piece takes seconds, in which the machine may change its pace.
+    A tenth of a long run each time: a piece takes seconds, and the machine keeps one pace for a minute or two.
     """
     points = found.get("points")
     if not points:
         return [[run["points"][-1]] for run in found["runs"]]
-    some = max(1, len(points) // 20)
+    some = max(1, len(points) // 10)
     million = sum(point["events"] < _MILLION for point in points[:-some])
     return [points[:some], points[million : million + some], points[-some:]]
 
