@@ -88,7 +88,9 @@ def _growth(name: str, found: Data) -> Figure:
 
 def _workers(found: Data) -> Figure:
     figure, axes = _figure("workers of match", "records/s")
-    axes.plot([each["workers"] for each in found["runs"]], [each["rate"] for each in found["runs"]], "o-")
+    workers = [each["workers"] for each in found["runs"]]
+    axes.plot(workers, [each["rate"] for each in found["runs"]], "o-")
+    axes.set_xticks(workers)
     axes.set_ylim(bottom=0)
     return figure
 

@@ -132,6 +132,8 @@ def _growth(found: Data) -> str:
         f"of long runs some of them (the picture has all). Seed {found['seed']}.\n"
         "Pieces differ by up to a factor of two, since the machine changes its pace: the verdict compares medians over "
         "a tenth of a long run, at its beginning, from a million events on, and at its end.\n"
+        "Memory of match includes what fills with the first millions: RocksDB's cache of 64 MiB, and its write "
+        "buffers, up to 24 MiB for each of the partitions.\n"
     )
 
 
