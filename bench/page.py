@@ -47,8 +47,6 @@ def write_page(file: Path, folder: Path) -> None:
 def _footing(found: Data) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     before, after = found["yardsticks"]
-    remark = f"{found['remark']}\n" if "remark" in found else ""  # written by hand, gone when it is measured again
     return (
-        f"{remark}{found['date']}; {found['machine']}.\n{versions}.\n"
-        f"Yardstick before: {before}.\nYardstick after: {after}.\n"
+        f"{found['date']}; {found['machine']}.\n{versions}.\nYardstick before: {before}.\nYardstick after: {after}.\n"
     )
