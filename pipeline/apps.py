@@ -40,6 +40,9 @@ from pipeline.topology import (
 from tables.board_shards import BoardShards
 from web.views import mount
 
+# The first stage gathers what users send one by one into rounds; those behind it get rounds. See `recordbatch.pace`.
+_HEAD_PAUSE_S = 0.05
+
 
 class Worker(NamedTuple):
     """A stage's app, ready to be run, and the folder that it holds."""
@@ -70,6 +73,7 @@ def build_worker(stage: Stage, settings: Settings) -> Worker:
         bytes_max=settings.batch_bytes_max,
         session_timeout_s=settings.session_timeout_s,
         commit_interval_s=settings.commit_interval_s,
+        fetch_pause_s=_HEAD_PAUSE_S if stage is NORMALIZE else WorkerOptions.fetch_pause_s,
         store=StoreOptions(cache_bytes=settings.table_cache_mb << 20),
         web_host=settings.web_host,
         web_port=port,

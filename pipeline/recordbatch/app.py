@@ -1,4 +1,4 @@
-"""A stage as a Faust app: one agent over one topic, whose events are runs.
+"""A stage as a Faust app: one agent over one topic, whose events are rounds of runs.
 
 Faust keeps what it is good at: membership, assignment, rebalance, supervision of the agent, web views. Its tables and
 their recovery are replaced (`partitions`), its consumer's accounting corrected (`consumer`), its per-record path not
@@ -25,16 +25,16 @@ from pipeline.recordbatch.model import StageCore
 from pipeline.recordbatch.ports import Ports, TableSpec
 from pipeline.recordbatch.producer import BatchProducer
 from pipeline.recordbatch.recovery import KafkaReader
-from pipeline.recordbatch.scheduler import run_scheduler
-from pipeline.recordbatch.schema import RunSchema
+from pipeline.recordbatch.scheduler import round_scheduler
+from pipeline.recordbatch.schema import RoundSchema
 from pipeline.recordbatch.store import ShardFolder, StoreOptions
 from pipeline.recordbatch.worker import Companion, StageWorker
 
 log = get_logger(__name__)
 
-# Runs waiting for the agent, each of up to `batch_bytes_max`. Faust stops fetching a partition when four fifths are
-# taken; with 8 a match worker waited for 40 % of one run, with 32 for 3 to 6 % of two, on a machine of varying speed.
-_RUNS_BUFFERED = 32
+# Rounds waiting for the agent, of up to `batch_bytes_max` a partition; Faust stops fetching when four fifths of the
+# places are taken. With 2 runs of each partition match waited for 40 % of one run, with 8 for 3 to 6 % of two.
+_ROUNDS_BUFFERED = 8
 _CONNECT_RETRY_S = 1.0
 
 
@@ -54,6 +54,7 @@ class WorkerOptions:
     session_timeout_s: float = 10.0
     commit_interval_s: float = 1.0
     sole_writer_check_s: float = 30.0
+    fetch_pause_s: float = 0.02
     store: StoreOptions = field(default_factory=StoreOptions)
     web_host: str = "127.0.0.1"
     web_port: int = 6066
@@ -136,9 +137,9 @@ class BatchApp(faust.App):
             datadir=str(options.folder),
             topic_allow_declare=False,  # `plaudit topics create` declares; workers never do
             topic_disable_leader=True,
-            ConsumerScheduler=run_scheduler(options.records_max, options.bytes_max),
+            ConsumerScheduler=round_scheduler(options.records_max, options.bytes_max),
             TableManager=BatchTableManager,
-            stream_buffer_maxsize=_RUNS_BUFFERED,
+            stream_buffer_maxsize=_ROUNDS_BUFFERED,
             stream_wait_empty=True,
             broker_commit_interval=options.commit_interval_s,
             broker_session_timeout=options.session_timeout_s,
@@ -164,12 +165,12 @@ class BatchApp(faust.App):
         for table in options.tables:
             entries = metrics.TABLE_ENTRIES.labels(options.stage, table.name)
             entries.set_function(partial(self._entries, table.name))
-        topic = self.topic(options.source, schema=RunSchema(), internal=False)
+        topic = self.topic(options.source, schema=RoundSchema(), internal=False)
 
         @self.agent(topic, name=options.stage, concurrency=1)
         async def process_runs(stream: Any) -> None:
             async for event in stream.noack().events():
-                await self.worker.submit(event)
+                await self.worker.submit(event.value)
 
     async def on_stop(self) -> None:
         """Finish what is in flight, let Faust commit it and stop consuming, then stop the stage."""

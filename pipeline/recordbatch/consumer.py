@@ -1,4 +1,4 @@
-"""A Faust consumer whose messages are runs and whose commits are exact.
+"""A Faust consumer whose messages are rounds of runs and whose commits are exact.
 
 The stock consumer commits past messages that are still in flight, crawls over offset gaps, and counts a failed commit
 as done (faust-streaming#606, robinhood/faust#625, faust-streaming#316). Here a partition's committable offset is the
@@ -15,8 +15,8 @@ from mode.utils.futures import notify
 
 from pipeline.logs import get_logger
 from pipeline.recordbatch.consumer_thread import ConsumerThread
-from pipeline.recordbatch.in_flight import InFlight
-from pipeline.recordbatch.model import Record, Run
+from pipeline.recordbatch.in_flight import Delivery, InFlight, Round
+from pipeline.recordbatch.model import Run
 
 log = get_logger(__name__)
 
@@ -25,7 +25,7 @@ _LAST_COMMIT_S = 2.0
 
 
 class Consumer(driver.Consumer):
-    """One Faust message is one run of records of one partition."""
+    """One Faust message is one round: a run of each partition that a fetch brought records of."""
 
     _thread: ConsumerThread
 
@@ -40,8 +40,10 @@ class Consumer(driver.Consumer):
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
-    def _to_message(self, tp: TP, record: Sequence[Record]) -> ConsumerMessage:
-        last = record[-1]
+    def _to_message(self, tp: TP, record: Sequence[Run]) -> ConsumerMessage:
+        round_ = Round(len(record))
+        deliveries = [Delivery(run, round_) for run in record]
+        last = record[0].records[-1]  # Faust looks at one partition; the exact accounts are kept below
         message = ConsumerMessage(
             tp.topic,
             tp.partition,
@@ -50,7 +52,7 @@ class Consumer(driver.Consumer):
             0,
             (),
             None,
-            Run(tp.topic, tp.partition, record),
+            deliveries,
             None,
             0,
             0,
@@ -58,22 +60,29 @@ class Consumer(driver.Consumer):
             # Faust silently drops messages of another generation.
             generation_id=self.app.consumer_generation_id,
         )
-        self._in_flight.setdefault(tp, InFlight()).deliver(message)
+        round_.message = message
+        # Faust would drop the round if its first run had been read before. A run that is done twice changes nothing.
+        self._read_offset[tp] = None
+        for delivery in deliveries:
+            place = TP(delivery.run.topic, delivery.run.partition)
+            self._in_flight.setdefault(place, InFlight()).deliver(delivery)
         return message
 
-    def finish(self, message: Message) -> None:
-        """Mark a run as finished: everything it caused is durable."""
-        message.acked = True
-        self.abandon(message)
+    def settle(self, delivery: Delivery, *, finished: bool) -> None:
+        """Mark a run as finished, everything it caused being durable, or as given up; to be called once for each."""
+        if delivery.settle(finished=finished):
+            self._forget(delivery.round)
 
-    def abandon(self, message: Message) -> None:
-        """Forget a run without marking it finished: whoever owns its partition next will do it."""
-        self._unacked_messages.discard(message)
+    def _forget(self, round_: Round) -> None:
+        """Let `wait_empty` no longer wait for a round, and let go of its message, which holds the round in turn."""
+        if round_.message is not None:
+            self._unacked_messages.discard(round_.message)
+            round_.message = None
         notify(self._waiting_for_ack)
 
     def ack(self, message: Message) -> bool:
-        """Forget a run that Faust's stream skipped in a rebalance: it acknowledges those, though nobody did them."""
-        self.abandon(message)
+        """Forget a round that Faust's stream skipped in a rebalance: it acknowledges those, though nobody did them."""
+        self._forget(message.value[0].round)
         return False
 
     async def wait_empty(self) -> None:

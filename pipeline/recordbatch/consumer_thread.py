@@ -50,7 +50,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 await close_consumer(consumer)
                 await self.sleep(_CONNECT_RETRY_S)
             else:
-                pace_fetches(consumer._fetcher)
+                pace_fetches(consumer._fetcher, self.app.options.fetch_pause_s)
                 self._consumer = consumer
                 return
 

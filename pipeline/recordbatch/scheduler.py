@@ -1,12 +1,12 @@
-"""Delivery order: fetched records leave as runs, partitions in turn."""
+"""Delivery order: what one fetch brought leaves in rounds, a run of each partition at a time."""
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from functools import partial
+from itertools import zip_longest
 
 from faust.types import TP
 
-from pipeline.recordbatch.model import Record
+from pipeline.recordbatch.model import Record, Run
 
 
 def cut_runs(records: Sequence[Record], records_max: int, bytes_max: int) -> Iterator[Sequence[Record]]:
@@ -22,20 +22,27 @@ def cut_runs(records: Sequence[Record], records_max: int, bytes_max: int) -> Ite
         yield records[start:]
 
 
-def run_scheduler(records_max: int, bytes_max: int) -> type:
-    """Return a class for Faust's `ConsumerScheduler` setting that yields runs instead of records.
+def cut_rounds(
+    fetched: Mapping[TP, Sequence[Record]], records_max: int, bytes_max: int
+) -> Iterator[tuple[TP, Sequence[Run]]]:
+    """Cut what a fetch brought into rounds, each with the partition that its first run is of.
 
-    Faust gives the class what one fetch brought, per partition; `iterate` must go fairly through the partitions.
+    The first round has the first run of every partition, the second has the second of those that have one, and so on.
     """
+    runs = [
+        map(partial(Run, tp.topic, tp.partition), cut_runs(records, records_max, bytes_max))
+        for tp, records in fetched.items()
+    ]
+    for each in zip_longest(*runs):
+        round_ = [run for run in each if run is not None]
+        yield TP(round_[0].topic, round_[0].partition), round_
 
-    class RunScheduler:
-        def iterate(self, records: Mapping[TP, Sequence[Any]]) -> Iterator[tuple[TP, Sequence[Record]]]:
-            turns = deque((tp, cut_runs(fetched, records_max, bytes_max)) for tp, fetched in records.items())
-            while turns:
-                tp, runs = turns.popleft()
-                run = next(runs, None)
-                if run is not None:
-                    yield tp, run
-                    turns.append((tp, runs))
 
-    return RunScheduler
+def round_scheduler(records_max: int, bytes_max: int) -> type:
+    """Return a class for Faust's `ConsumerScheduler` setting that yields rounds instead of records."""
+
+    class RoundScheduler:
+        def iterate(self, fetched: Mapping[TP, Sequence[Record]]) -> Iterator[tuple[TP, Sequence[Run]]]:
+            return cut_rounds(fetched, records_max, bytes_max)
+
+    return RoundScheduler

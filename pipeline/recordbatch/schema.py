@@ -1,4 +1,4 @@
-"""A Faust schema that hands a run over as it is: the stage's core decodes it, record by record or all at once."""
+"""A Faust schema that hands runs over as they are: the stage's core decodes them, one by one or all at once."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import faust
 
 
-class RunSchema(faust.Schema):
-    """Makes a message whose value is a `Run` into an event, without Faust's codecs."""
+class RoundSchema(faust.Schema):
+    """Makes a message whose value is a round of runs into an event, without Faust's codecs."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[Any]]:
         """Return Faust's decode function for a topic."""

@@ -8,33 +8,34 @@ went from 1.5 to 0.45 s.
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from pipeline.recordbatch.in_flight import Delivery
 from pipeline.recordbatch.model import Record, Run
 
 
 class Turn(NamedTuple):
-    """A run to process, and the events that brought its parts."""
+    """A run to process, and the deliveries that brought its parts."""
 
     run: Run
-    events: Sequence[Any]
+    parts: Sequence[Delivery]
 
 
 class WaitingRuns:
-    """A queue of Faust events whose values are runs of one partition, oldest first."""
+    """A queue of deliveries of one partition, oldest first."""
 
     def __init__(self, records_max: int, bytes_max: int) -> None:
         """Join runs up to these sizes; a single run leaves whatever its size."""
         self._records_max = records_max
         self._bytes_max = bytes_max
-        self._events: deque[Any] = deque()
+        self._deliveries: deque[Delivery] = deque()
 
     def __len__(self) -> int:
-        return len(self._events)
+        return len(self._deliveries)
 
-    def add(self, event: Any) -> None:
+    def add(self, delivery: Delivery) -> None:
         """Put a run at the end."""
-        self._events.append(event)
+        self._deliveries.append(delivery)
 
     def take(self) -> Turn:
         """Take the first run, joined with those after it as far as the sizes allow.
@@ -45,32 +46,32 @@ class WaitingRuns:
         Raises:
             IndexError: nothing waits.
         """
-        first: Run = self._events[0].value
-        events = list(self._joined())
-        for _ in events:
-            self._events.popleft()
-        if len(events) == 1:
-            return Turn(first, events)
-        records: list[Record] = list(chain.from_iterable(event.value.records for event in events))
-        return Turn(first._replace(records=records), events)
+        first = self._deliveries[0].run
+        parts = list(self._joined())
+        for _ in parts:
+            self._deliveries.popleft()
+        if len(parts) == 1:
+            return Turn(first, parts)
+        records: list[Record] = list(chain.from_iterable(part.run.records for part in parts))
+        return Turn(first._replace(records=records), parts)
 
-    def take_all(self) -> list[Any]:
-        """Take every event, to give it up."""
-        events = list(self._events)
-        self._events.clear()
-        return events
+    def take_all(self) -> list[Delivery]:
+        """Take everything, to give it up."""
+        deliveries = list(self._deliveries)
+        self._deliveries.clear()
+        return deliveries
 
-    def _joined(self) -> Iterator[Any]:
+    def _joined(self) -> Iterator[Delivery]:
         records = size = 0
         end = -1
-        for event in self._events:
-            run: Run = event.value
+        for delivery in self._deliveries:
+            run = delivery.run
             records += len(run.records)
             size += _size(run)
             if end >= 0 and (records > self._records_max or size > self._bytes_max or run.records[0].offset <= end):
                 return
             end = run.records[-1].offset
-            yield event
+            yield delivery
 
 
 def _size(run: Run) -> int:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from faust.types import TP
 
 from pipeline import metrics
 from pipeline.errors import TransientError
 from pipeline.logs import get_logger
+from pipeline.recordbatch.in_flight import Delivery
 from pipeline.recordbatch.model import Change, Effects, Output, Run, StageCore, TableView
 from pipeline.recordbatch.partitions import OwnedPartition, Partitions
 from pipeline.recordbatch.ports import Ports
@@ -44,8 +45,7 @@ class Companion(Protocol):
 class RunConsumer(Protocol):
     """What a worker tells and asks the consumer of its runs: `pipeline.recordbatch.consumer.Consumer`."""
 
-    def finish(self, message: Any) -> None: ...
-    def abandon(self, message: Any) -> None: ...
+    def settle(self, delivery: Delivery, *, finished: bool) -> None: ...
     def highwater(self, tp: TP) -> int | None: ...
     async def rejoin(self) -> None: ...
 
@@ -130,42 +130,44 @@ class StageWorker:
             else:
                 self.opened = True
 
-    async def submit(self, event: Any) -> None:
-        """Take a run; returns once a slot is free, so that partitions overlap. Order within a partition is kept."""
-        await self._slots.acquire()
-        partition = self.partitions.owned.get(event.value.partition)
-        if partition is None:
-            self._leave([event], finished=False)
-            return
-        partition.waiting.add(event)
-        if not partition.draining:
-            partition.draining = True
-            task = asyncio.create_task(self._drain(partition))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    async def submit(self, round_: Sequence[Delivery]) -> None:
+        """Take a round; returns once each of its runs has a slot. Order within a partition is kept.
+
+        Runs that begin together append together, and the broker gets their outputs in one request: the next stage then
+        finds all of them in one fetch, and this stage makes one round trip where it would make one for each partition.
+        """
+        for delivery in round_:
+            await self._slots.acquire()
+            partition = self.partitions.owned.get(delivery.run.partition)
+            if partition is None:
+                self._settle([delivery], finished=False)
+                continue
+            partition.waiting.add(delivery)
+            if not partition.draining:
+                partition.draining = True
+                task = asyncio.create_task(self._drain(partition))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     async def _drain(self, partition: OwnedPartition) -> None:
         """Process what waits, one run after the other, until nothing does."""
         try:
             while partition.waiting:
                 async with partition.lock:
-                    run, events = partition.waiting.take()
+                    run, parts = partition.waiting.take()
                     finished = False
                     try:
                         finished = await self._process(partition, run)
                     finally:
-                        self._leave(events, finished=finished)
+                        self._settle(parts, finished=finished)
         finally:
             partition.draining = False
-            self._leave(partition.waiting.take_all(), finished=False)
+            self._settle(partition.waiting.take_all(), finished=False)
 
-    def _leave(self, events: Sequence[Any], *, finished: bool) -> None:
-        """Free the places of runs that are finished or given up."""
-        for event in events:
-            if finished:
-                self.app.consumer.finish(event.message)
-            else:
-                self.app.consumer.abandon(event.message)
+    def _settle(self, deliveries: Sequence[Delivery], *, finished: bool) -> None:
+        """Free the slots of runs that are finished or given up."""
+        for delivery in deliveries:
+            self.app.consumer.settle(delivery, finished=finished)
             self._slots.release()
 
     async def keep(

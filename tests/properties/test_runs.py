@@ -1,13 +1,12 @@
-"""Runs: what a fetch brought is delivered whole, in order, within bounds, and fairly."""
+"""Runs and rounds: what a fetch brought is delivered whole, in order, within bounds, and fairly."""
 
-from collections import defaultdict
 from itertools import pairwise
 
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.recordbatch.scheduler import cut_runs, run_scheduler
+from pipeline.recordbatch.scheduler import cut_runs, round_scheduler
 from tests.memory import MemoryRecord
 
 RECORDS = st.lists(
@@ -54,15 +53,16 @@ def test_runs_are_as_long_as_the_bounds_allow(records: list[MemoryRecord], recor
 
 
 @given(FETCHES, RECORDS_MAX, BYTES_MAX)
-def test_partitions_take_turns(fetched: dict[TP, list[MemoryRecord]], records_max: int, bytes_max: int) -> None:
-    """No partition gets its second run before every other one with records has had its first, and so on."""
-    delivered = list(run_scheduler(records_max, bytes_max)().iterate(fetched))
+def test_a_round_has_the_next_run_of_every_partition_that_has_one(
+    fetched: dict[TP, list[MemoryRecord]], records_max: int, bytes_max: int
+) -> None:
+    """No partition waits for another, and none gets two turns in a round: the k-th round has all the k-th runs."""
+    rounds = list(round_scheduler(records_max, bytes_max)().iterate(fetched))
 
-    taken: dict[TP, int] = defaultdict(int)
-    left = {tp: len(list(cut_runs(records, records_max, bytes_max))) for tp, records in fetched.items()}
-    for tp, _ in delivered:
-        assert all(taken[tp] <= taken[other] for other, runs in left.items() if runs)
-        taken[tp] += 1
-        left[tp] -= 1
-    for tp, records in fetched.items():
-        assert [record for where, run in delivered if where == tp for record in run] == records
+    cut = {tp: list(cut_runs(records, records_max, bytes_max)) for tp, records in fetched.items()}
+    assert len(rounds) == max(map(len, cut.values()), default=0)
+    for index, (first, round_) in enumerate(rounds):
+        assert {TP(run.topic, run.partition): run.records for run in round_} == {
+            tp: runs[index] for tp, runs in cut.items() if index < len(runs)
+        }
+        assert TP(round_[0].topic, round_[0].partition) == first

@@ -137,13 +137,13 @@ class Fault:
     def _behind(self, owner: Any, name: str, effect: str) -> None:
         act = getattr(owner, name)
 
-        async def act_async(*arguments: Any) -> Any:
-            result = await act(*arguments)
+        async def act_async(*arguments: Any, **named: Any) -> Any:
+            result = await act(*arguments, **named)
             self(effect)
             return result
 
-        def act_sync(*arguments: Any) -> Any:
-            result = act(*arguments)
+        def act_sync(*arguments: Any, **named: Any) -> Any:
+            result = act(*arguments, **named)
             self(effect)
             return result
 
@@ -151,7 +151,7 @@ class Fault:
 
     def put_behind_ack(self, app: BatchApp) -> None:
         """Put the fault between acknowledgement and commit; the consumer exists once a partition is assigned."""
-        self._behind(app.consumer, "finish", "ack")
+        self._behind(app.consumer, "settle", "ack")
 
 
 def main() -> int:
@@ -184,7 +184,7 @@ def main() -> int:
 
         def with_fault(partition: int, tables: dict[str, TableView]) -> None:
             opened(partition, tables)
-            if not hasattr(app.consumer.finish, "__wrapped__"):
+            if not hasattr(app.consumer.settle, "__wrapped__"):
                 fault.put_behind_ack(app)
 
         stage.partition_opened = with_fault  # type: ignore[method-assign]

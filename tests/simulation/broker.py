@@ -71,11 +71,12 @@ class Broker:
         start = bisect_left(records, position, key=lambda record: record.offset)
         return records[start : start + count]
 
-    async def more(self, topic: str, partition: int, position: int) -> None:
-        """Return when there are records at `position` or behind it."""
-        while self.log(topic, partition).end <= position:
+    async def more(self, topic: str, positions: Mapping[int, int]) -> None:
+        """Return when a partition has records at its position or behind it."""
+        while all(self.log(topic, number).end <= position for number, position in positions.items()):
             waiting = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault((topic, partition), []).append(waiting)
+            for number in positions:
+                self._waiting.setdefault((topic, number), []).append(waiting)
             await waiting
 
     def draw_trouble(self) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _EFFECTS_MAX = 15
 _EFFECTS_OF_KIND_MAX = 3
 _KINDS: tuple[Effect | None, ...] = (None, "outputs", "changelog", "changelog", "disk", "sink", "commit")
-_MONTH_MS = 31 * 86_400_000
+MONTH_MS = 31 * 86_400_000
 
 
 class Faults:
@@ -159,4 +159,4 @@ class Faults:
 
     def _month_passes(self) -> None:
         self._world.tell("a month passes")
-        self._world.broker.leap_ms += _MONTH_MS
+        self._world.broker.leap_ms += MONTH_MS

@@ -77,7 +77,7 @@ def acknowledged_before_done() -> Any:
     """A run is committed as soon as it is delivered to the stage."""
 
     def committable(self: in_flight.InFlight) -> int | None:
-        return self._messages[-1].offset + 1 if self._messages else None
+        return self._deliveries[-1].run.records[-1].offset + 1 if self._deliveries else None
 
     return replaced((in_flight.InFlight, "committable", committable))
 

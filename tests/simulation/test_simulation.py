@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import structlog
 
+from tests.simulation import faults
 from tests.simulation.mutations import (
     MUTATIONS,
     plain_mark_for_the_seen_identity,
     state_before_outputs_of_dedupe,
 )
-from tests.simulation.replaced import Mutation
+from tests.simulation.replaced import Mutation, replaced
 from tests.simulation.run import Outcome, simulate
 
 # `make simulate` runs any number of others.
@@ -49,8 +50,12 @@ def test_a_missing_rule_is_noticed(mutation: Mutation) -> None:
 
 @pytest.mark.timeout(400)
 def test_the_sequence_beside_the_identity_keeps_events_even_if_their_forwarding_failed() -> None:
-    """Dedupe could write its state first; with a plain mark, an event whose forwarding failed would then be lost."""
-    with state_before_outputs_of_dedupe():
+    """Dedupe could write its state first; with a plain mark, an event whose forwarding failed would then be lost.
+
+    In a run that spans more than dedupe remembers, an identity that comes again takes the place of its first sequence:
+    so no month passes here, and outputs do go first in the product.
+    """
+    with state_before_outputs_of_dedupe(), replaced((faults, "MONTH_MS", 0)):
         with_sequence = _first_failure(2 * _CHUNK)
         with plain_mark_for_the_seen_identity():
             with_mark = _first_failure(_SEEDS_MAX, about="events.unique")

@@ -1,7 +1,7 @@
 """One worker: the product's own, in a host that does what the Faust app does around it, in the same order."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +16,10 @@ from agents.normalize import NormalizeStage
 from pipeline.economies import EconomyFollower
 from pipeline.events import from_millis
 from pipeline.recordbatch.app import WorkerOptions
-from pipeline.recordbatch.in_flight import InFlight
+from pipeline.recordbatch.in_flight import Delivery, InFlight, Round
 from pipeline.recordbatch.model import Run, StageCore
 from pipeline.recordbatch.ports import Ports
-from pipeline.recordbatch.scheduler import cut_runs
+from pipeline.recordbatch.scheduler import cut_rounds
 from pipeline.recordbatch.worker import Companion, StageWorker
 from pipeline.topology import (
     DEAD_LETTERS,
@@ -70,20 +70,6 @@ class Outside(NamedTuple):
     closings: Closings | None  # how the ledger's workers close seasons, if they do
 
 
-class Message:
-    """A run on its way through a worker."""
-
-    def __init__(self, run: Run) -> None:
-        self.value = run
-        self.offset = run.records[-1].offset
-        self.acked = False
-
-    @property
-    def message(self) -> "Message":
-        """The event and its message are one here."""
-        return self
-
-
 class Host:
     """A worker's process from its start to its end; a `pipeline.recordbatch.worker.Host`."""
 
@@ -118,7 +104,7 @@ class Host:
         self._generation = -1
         self._in_flight: dict[int, InFlight] = {}
         self._committed: dict[int, int] = {}
-        self._unfinished: set[Message] = set()
+        self._open: set[Round] = set()
         self._idle = asyncio.Event()
         self._leaving = False
 
@@ -167,13 +153,10 @@ class Host:
 
     # What the product's worker asks of its app and consumer.
 
-    def finish(self, message: Message) -> None:
-        message.acked = True
-        self.abandon(message)
-
-    def abandon(self, message: Message) -> None:
-        self._unfinished.discard(message)
-        if not self._unfinished:
+    def settle(self, delivery: Delivery, *, finished: bool) -> None:
+        if delivery.settle(finished=finished):
+            self._open.discard(delivery.round)
+        if not self._open:
             self._idle.set()
 
     def highwater(self, tp: TP) -> int | None:
@@ -217,13 +200,12 @@ class Host:
             self._committed = {}
             # First the shards, then the committed offset: what was committed before the fence is then in the state.
             if await self._unless_signalled(self.worker.open(numbers)):
-                feeding = [asyncio.create_task(self._feed(number)) for number in numbers]
+                feeding = asyncio.create_task(self._feed(numbers))
                 await self.signal.wait()
                 await asyncio.sleep(max(0.0, self.process.chance.random() - 0.5) * _HEARTBEAT_S)
                 await self.process.between("read")
-                for task in feeding:
-                    task.cancel()
-                await self._finish_runs()
+                feeding.cancel()
+                await self._finish_rounds()
                 await self._commit()
         await self.worker.finish()
         await self._commit()
@@ -244,29 +226,34 @@ class Host:
             done.result()
         return finished
 
-    async def _feed(self, number: int) -> None:
+    async def _feed(self, numbers: Sequence[int]) -> None:
+        """Fetch from all partitions at once, and hand on what came in rounds."""
         source, broker = self.options.source, self.outside.broker
-        position = self.group.position(number)
+        positions = {number: self.group.position(number) for number in numbers}
         while True:
-            await broker.more(source, number, position)
+            await broker.more(source, positions)
             await self.process.between("read")
             await self.process.latency()
             await self.process.between("read")
-            records = broker.after(source, number, position, 10)
-            for cut in cut_runs(records, self._records_max, 1 << 20):
-                message = Message(Run(source, number, cut))
-                self._in_flight.setdefault(number, InFlight()).deliver(message)
-                self._unfinished.add(message)
-                self._idle.clear()
-                try:
-                    await self.worker.submit(message)
-                except asyncio.CancelledError:  # it still waited for its turn
-                    self.abandon(message)
-                    raise
-                position = message.offset + 1
+            fetched = {TP(source, number): broker.after(source, number, at, 10) for number, at in positions.items()}
+            for _, runs in cut_rounds(fetched, self._records_max, 1 << 20):
+                for run in runs:
+                    positions[run.partition] = run.records[-1].offset + 1
+                # Faust's agent takes in what it has begun to, whatever happens to the fetching.
+                await asyncio.shield(asyncio.ensure_future(self.worker.submit(self._delivered(runs))))
 
-    async def _finish_runs(self) -> None:
-        if self._unfinished:
+    def _delivered(self, runs: Sequence[Run]) -> list[Delivery]:
+        """Do what the consumer does with a round when it hands it on."""
+        round_ = Round(len(runs))
+        self._open.add(round_)
+        self._idle.clear()
+        deliveries = [Delivery(run, round_) for run in runs]
+        for delivery in deliveries:
+            self._in_flight.setdefault(delivery.run.partition, InFlight()).deliver(delivery)
+        return deliveries
+
+    async def _finish_rounds(self) -> None:
+        if self._open:
             await self._idle.wait()
 
     async def _commit_regularly(self) -> None:
