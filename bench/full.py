@@ -34,7 +34,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--seed", type=int, default=1, help="seed of the workload (default 1)")
     arguments.add_argument("--rounds", type=int, default=3, help="rounds (default 3)")
     arguments.add_argument("--records", type=int, default=100_000, help="events of a round of the contest")
-    arguments.add_argument("--open-loop", type=int, default=30, help="seconds of the open loop")
+    arguments.add_argument("--open-loop", type=int, default=10, help="seconds of a turn of the open loop")
     arguments.add_argument("--events", type=int, nargs="+", default=[100_000, 1_000_000, 5_000_000], help="for growth")
     arguments.add_argument("--actors", type=int, nargs="+", default=[1_000, 100_000, 1_000_000], help="for growth")
     arguments.add_argument("--rules", type=int, nargs="+", default=[10, 30, 1_000], help="for growth")

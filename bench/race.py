@@ -48,7 +48,7 @@ class Result:
 
     name: str
     rounds: list[Round] = field(default_factory=list)
-    latencies: list[float] = field(default_factory=list)  # seconds, sorted
+    latencies: list[list[float]] = field(default_factory=list)  # seconds, sorted, of each turn
     peak_bytes: dict[str, int] = field(default_factory=dict)  # by process
     wrong: list[str] = field(default_factory=list)
 
@@ -71,10 +71,10 @@ class Result:
         return self._medians([each.servers_cpu for each in self.rounds])
 
     def latency(self, share: float) -> float:
-        """Return a percentile of the latencies in seconds; nan without any."""
+        """Return a percentile of the latencies in seconds, median of the turns; nan without any."""
         if not self.latencies:
             return float("nan")
-        return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
+        return median(each[min(len(each) - 1, int(share * len(each)))] for each in self.latencies)
 
     def _medians(self, each_cpu: Sequence[Mapping[str, float]]) -> dict[str, float]:
         records = [each.records for each in self.rounds]
@@ -95,7 +95,11 @@ def ratio(one: Result, other: Result) -> float:
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: records of the warm-up and of each round, rounds, seconds and rate of the open loop."""
+    """How much is measured: records of the warm-up and of each round, rounds, seconds and rate of the open loop.
+
+    The open loop has as many turns as there are rounds, and one before them to warm up: the broker runs other code for
+    handfuls of records than for a burst, and compiles it in the first seconds.
+    """
 
     warm_up: int
     records: int
@@ -106,7 +110,7 @@ class Plan:
     @property
     def events(self) -> int:
         """Distinct events that are enough for all of it."""
-        return self.warm_up + self.records * self.rounds + self.open_loop_s * self.per_second
+        return self.warm_up + self.records * self.rounds + (self.rounds + 1) * self.open_loop_s * self.per_second
 
 
 class _Lane:
@@ -156,8 +160,11 @@ class Race:
             for lane in self._lanes:
                 lane.result.rounds.append(self._turn(lane, lane.take(plan.records)))
         if plan.open_loop_s:
-            for lane in self._lanes:
-                self._open_loop(lane, lane.take(plan.open_loop_s * plan.per_second), plan.per_second)
+            for turn in range(plan.rounds + 1):
+                for lane in self._lanes:
+                    latencies = self._open_loop(lane, lane.take(plan.open_loop_s * plan.per_second), plan.per_second)
+                    if turn > 0:
+                        lane.result.latencies.append(latencies)
         for lane in self._lanes:
             self._compare(lane)
         return [lane.result for lane in self._lanes]
@@ -184,7 +191,8 @@ class Race:
         self._report(f"{contender.name}: {turn.records / turn.seconds:,.0f} events/s, {cost:,.1f} CPU µs each")
         return turn
 
-    def _open_loop(self, lane: _Lane, piece: Piece, per_second: int) -> None:
+    def _open_loop(self, lane: _Lane, piece: Piece, per_second: int) -> list[float]:
+        """Send a piece on schedule; return in seconds how long each event took, sorted."""
         assert lane.rows is not None
         since = lane.rows.last_commit()
         with PeakMemory(lane.contender.processes()) as memory:
@@ -192,11 +200,10 @@ class Race:
             lane.wait(piece)
         _keep_peaks(lane.result, memory.peaks)
         commits = lane.rows.commits(since)
-        lane.result.latencies = sorted(
-            commits[name] - due[position] for name, position in piece.positions.items() if name in commits
-        )
-        p99 = lane.result.latency(0.99) * 1000
+        took = sorted(commits[name] - due[position] for name, position in piece.positions.items() if name in commits)
+        p99 = took[int(len(took) * 0.99)] * 1000
         self._report(f"{lane.contender.name}: p99 {p99:,.0f} ms at {per_second:,} arrivals a second")
+        return took
 
     def _compare(self, lane: _Lane) -> None:
         if lane.rows is not None:

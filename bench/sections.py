@@ -10,8 +10,8 @@ Data = dict[str, Any]
 _POINTS_SHOWN = 20
 
 _OPEN_LOOP = (
-    "Latency: open loop, {:,} arrivals a second for {} s, from when an event was due until its row and balance are "
-    "committed.\n"
+    "Latency: open loop, {:,} arrivals a second for {} s a turn, one turn to warm up, from when an event was due until "
+    "its row and balance are committed.\n"
 )
 
 
