@@ -27,8 +27,8 @@ from pipeline.recordbatch.model import Effects, Output, Record, Run, StageCore, 
 from pipeline.topology import LEDGER
 from sinks.dead_letters import dead_letter
 from sinks.ledger.asked import Caused
+from sinks.ledger.parts import Applied
 from sinks.ledger.posting import SEQ_MAX, Posting, decode_posted
-from sinks.ledger.sink import Applied
 
 
 class Ledger(Protocol):

@@ -1,11 +1,11 @@
-"""The sink: appends batches of transactions to the ledger, each in one database transaction, each sequence once."""
+"""The sink: appends batches of transactions to the ledger, in one database transaction, each sequence once."""
 
 import asyncio
-from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from operator import attrgetter
+from typing import TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -15,28 +15,21 @@ from sinks.ledger import statements
 from sinks.ledger.asked import Caused, caused_by
 from sinks.ledger.connection import OPTIONS
 from sinks.ledger.failures import failure
+from sinks.ledger.parts import Applied, Batch, Part
 from sinks.ledger.posting import Posting
 from sinks.ledger.roles import becoming
-from sinks.ledger.rows import COPY_END, COPY_HEADER, GENESIS, AccountKey, Rows
+from sinks.ledger.rows import COPY_END, COPY_HEADER, GENESIS
 from sinks.ledger.schema import SINK_ROLE
 from sinks.ledger.stock import claim_piece, return_piece
 
 _LOG = get_logger(__name__)
 
-# About 120 KB: enough for the server to have work while the next part is made, and few turns of the event loop.
-_PART_TRANSACTIONS = 500
+# About 120 KB: enough for the server to have work while the next piece is made, and few turns of the event loop.
+_PIECE_TRANSACTIONS = 500
 
 Connection = psycopg.AsyncConnection[TupleRow]
 T = TypeVar("T")
 Connect = Callable[[str], Awaitable[Connection]]
-
-
-class Applied(NamedTuple):
-    """What became of a batch: transactions and transfers committed now, and transactions that had been before."""
-
-    transactions: int
-    transfers: int
-    repeated: int
 
 
 class LedgerSink:
@@ -53,25 +46,31 @@ class LedgerSink:
         self._turn = asyncio.Lock()
 
     async def apply(self, partition: int, batch: Sequence[Posting], recorded_at: datetime) -> Applied:
-        """Commit the postings of a partition that are not in the ledger yet; returns once they are durable.
+        """Commit the postings of a partition, as `apply_all` does those of several."""
+        (applied,) = await self.apply_all([Batch(partition, batch, recorded_at)])
+        return applied
 
-        Idempotent by sequence: what lies at or below the partition's progress is left out, and so is what does not rise
-        within the batch. Safe beside another sink on the same partition, and beside others without waiting for them.
-        All or nothing: after an error, or a cancellation, the same batch may be given again.
+    async def apply_all(self, batches: Sequence[Batch]) -> list[Applied]:
+        """Commit what is not in the ledger yet of batches of different partitions; returns once it is durable.
+
+        Idempotent by sequence: what lies at or below a partition's progress is left out, and so is what does not rise
+        within its batch. Safe beside another sink on the same partitions, and beside others without waiting for them.
+        All or nothing: after an error, or a cancellation, the same batches may be given again.
 
         Raises:
-            TransientError: the database can't take it now.
-            InvariantBroken: the database refuses it for good: an actor would fall below zero, a transfer is already
+            TransientError: the database can't take them now.
+            InvariantBroken: the database refuses one for good: an actor would fall below zero, a transfer is already
                 there at another sequence.
         """
-        if not (rising := _rising(batch)):
-            return Applied(0, 0, 0)
-        async with self._turn:
-            try:
-                applied = await self._write(partition, rising, recorded_at)
-            except psycopg.Error as error:
-                raise failure(error, _place(partition, rising)) from error
-        return applied._replace(repeated=len(batch) - applied.transactions)
+        parts = [Part(batch) for batch in batches]
+        # Always in the same order, so that two sinks on the same partitions wait for each other one way round.
+        if new := sorted((part for part in parts if part.rising), key=attrgetter("number")):
+            async with self._turn:
+                try:
+                    await self._write(new)
+                except psycopg.Error as error:
+                    raise failure(error, "; ".join(map(str, new))) from error
+        return [part.applied() for part in parts]
 
     async def caused_by(self, tenant: str, actor: str, source: str, event_id: str) -> list[Caused]:
         """Return what an event of an actor moved, as of the last batch that was applied.
@@ -121,23 +120,19 @@ class LedgerSink:
         if connection is not None:
             await connection.close()
 
-    async def _write(self, partition: int, rising: Sequence[Posting], recorded_at: datetime) -> Applied:
-        """Write what is new of the batch in one transaction."""
+    async def _write(self, parts: Sequence["Part"]) -> None:
+        """Write what is new of the batches in one transaction."""
         connection = await self._opened()
         done = False
         try:
-            reached, previous = await _begin(connection, partition)
-            new = rising[bisect_right(rising, reached, key=_seq) :]
-            rows = Rows(partition, recorded_at, previous)
-            if new:
-                await _copy(connection, new, rows)
-            await _finish(connection, partition, rows, previous, max(reached, rising[-1].seq), recorded_at)
+            await _begin(connection, parts)
+            await _copy(connection, parts)
+            await _finish(connection, parts)
             done = True
         finally:
             # After an error or a cancellation nobody knows where the connection stands: the next batch opens another.
             if not done:
                 await self._abandon()
-        return Applied(len(new), rows.count, 0)
 
     async def _opened(self) -> Connection:
         if self._connection is None or self._connection.closed:
@@ -168,86 +163,52 @@ async def _open(database: str) -> Connection:
     return connection
 
 
-async def _begin(connection: Connection, partition: int) -> tuple[int, bytes]:
-    """Begin a transaction as the only writer of the partition; return its progress and its last link."""
+async def _begin(connection: Connection, parts: Sequence[Part]) -> None:
+    """Begin a transaction as the only writer of the partitions, and tell each its progress and its last link."""
     while True:
         async with connection.pipeline():
             await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-            progress = await connection.execute(statements.LOCK_PROGRESS, (partition,))
-            links = await connection.execute(statements.LAST_LINK, (partition,))
-        if (row := await progress.fetchone()) is not None:
-            last = await links.fetchone()
-            return int(row[0]), GENESIS if last is None else bytes(last[0])
+            asked = []
+            for part in parts:
+                progress = await connection.execute(statements.LOCK_PROGRESS, (part.number,))
+                asked.append((part, progress, await connection.execute(statements.LAST_LINK, (part.number,))))
+        missing = []
+        for part, progress, links in asked:
+            if (row := await progress.fetchone()) is None:
+                missing.append(part)
+            else:
+                last = await links.fetchone()
+                part.begin(int(row[0]), GENESIS if last is None else bytes(last[0]))
+        if not missing:
+            return
         async with connection.pipeline():
-            await connection.execute(statements.CREATE_PROGRESS, (partition,))
+            for part in missing:
+                await connection.execute(statements.CREATE_PROGRESS, (part.number,))
             await connection.execute("COMMIT")
 
 
-async def _copy(connection: Connection, postings: Sequence[Posting], rows: Rows) -> None:
-    """Send the rows of the postings; while the server takes in a part of them, the next part is encoded."""
+async def _copy(connection: Connection, parts: Sequence[Part]) -> None:
+    """Send the rows of the postings; while the server takes in a piece of them, the next piece is encoded."""
+    if not any(part.new for part in parts):
+        return
     async with connection.cursor() as cursor, cursor.copy(statements.COPY_TRANSFERS) as copy:
         await copy.write(COPY_HEADER)
-        for start in range(0, len(postings), _PART_TRANSACTIONS):
-            await copy.write(rows.add(postings[start : start + _PART_TRANSACTIONS]))
+        for part in parts:
+            for start in range(0, len(part.new), _PIECE_TRANSACTIONS):
+                await copy.write(part.rows.add(part.new[start : start + _PIECE_TRANSACTIONS]))
         await copy.write(COPY_END)
 
 
-async def _finish(
-    connection: Connection, partition: int, rows: Rows, previous: bytes, last: int, recorded_at: datetime
-) -> None:
+async def _finish(connection: Connection, parts: Sequence[Part]) -> None:
     """Write what belongs to the copied rows, move the progress, commit."""
     async with connection.pipeline():
-        if rows.count:
-            for statement, touched in _changes(partition, rows):
-                await connection.execute(statement, touched)
-            values = (partition, rows.first_seq, rows.last_seq, rows.count, previous, rows.hash, recorded_at)
-            await connection.execute(statements.INSERT_LINK, values)
-            await connection.execute(statements.INSERT_CHECKSUMS, (partition, rows.last_seq, bytes(rows.checksums)))
-        await connection.execute(statements.SET_PROGRESS, (last, partition))
+        for part in parts:
+            number, rows = part.number, part.rows
+            if rows.count:
+                for statement, touched in part.changes():
+                    await connection.execute(statement, touched)
+                values = (number, rows.first_seq, rows.last_seq, rows.count, part.previous, rows.hash, part.recorded_at)
+                await connection.execute(statements.INSERT_LINK, values)
+                await connection.execute(statements.INSERT_CHECKSUMS, (number, rows.last_seq, bytes(rows.checksums)))
+            await connection.execute(statements.SET_PROGRESS, (part.reached, number))
         await connection.execute("COMMIT")
-
-
-def _changes(partition: int, rows: Rows) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Yield the statements that bring a batch's totals to its accounts, each touched in one of them."""
-    debits, credits_ = rows.debits, rows.credits
-    losing = [key for key in debits if key[1].startswith("actor:") and debits[key] > credits_.get(key, 0)]
-    if losing:
-        yield statements.TAKE_FROM_BALANCES, _touched(partition, losing, rows)
-    gaining = list((debits | credits_).keys() - set(losing))
-    if gaining:
-        yield statements.ADD_TO_BALANCES, _touched(partition, gaining, rows)
-
-
-def _touched(partition: int, keys: list[AccountKey], rows: Rows) -> dict[str, Any]:
-    # In the order of the index: neighbours share its pages.
-    tenants, accounts, currencies = (list(column) for column in zip(*sorted(keys), strict=True))
-    keys = sorted(keys)
-    return {
-        "partition": partition,
-        "tenants": tenants,
-        "accounts": accounts,
-        "currencies": currencies,
-        "debits": f"{{{','.join(str(rows.debits.get(key, 0)) for key in keys)}}}",
-        "credits": f"{{{','.join(str(rows.credits.get(key, 0)) for key in keys)}}}",
-    }
-
-
-def _rising(batch: Sequence[Posting]) -> list[Posting]:
-    """Leave out postings that do not rise: match, started again, emits once more what it had emitted before its end."""
-    rising: list[Posting] = []
-    reached = -1
-    for posting in batch:
-        if posting.seq > reached:
-            rising.append(posting)
-            reached = posting.seq
-    return rising
-
-
-def _seq(posting: Posting) -> int:
-    return posting.seq
-
-
-def _place(partition: int, rising: Sequence[Posting]) -> str:
-    return (
-        f"partition {partition}, sequences {rising[0].seq} to {rising[-1].seq}" if rising else f"partition {partition}"
-    )

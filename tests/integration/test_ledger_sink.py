@@ -8,7 +8,9 @@ import pytest
 
 from pipeline.errors import InvariantBroken, TransientError
 from sinks.ledger.parallel import ParallelSink
-from sinks.ledger.sink import Applied, LedgerSink
+from sinks.ledger.parts import Applied
+from sinks.ledger.posting import Posting
+from sinks.ledger.sink import LedgerSink
 from sinks.ledger.verify import verify
 from tests.builders import INSTANT, SOURCE, TENANT
 from tests.ledger import balances, in_server_of, posting, rows, seqs, spend
@@ -17,6 +19,20 @@ from tests.wait import until
 # The longest actor there may be, of the widest characters.
 WIDEST_ACTOR = "\U0001f3c6" * 256
 WAITING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def batch_of(partition: int, count: int) -> list[Posting]:
+    """Return transactions of a partition, of events that no other partition has."""
+    return [posting(seq, event_id=f"{partition}-{seq}") for seq in range(1, count + 1)]
+
+
+async def begun(sink: ParallelSink, partitions: set[int]) -> None:
+    """Return as soon as a transaction of these partitions is begun, long before its end."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+        if sink._writing == partitions:
+            return
+    raise AssertionError(f"{sink._writing} are being written")
 
 
 @pytest.fixture
@@ -94,6 +110,78 @@ async def test_parallel_connections_keep_each_partition_in_order(database: str) 
     await sink.close()
 
     assert sorted(seqs(database)) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+async def test_small_batches_of_several_partitions_share_a_transaction(database: str) -> None:
+    """Each is in the ledger with a link of its own; the commit is one for all."""
+    sink = ParallelSink(database)
+
+    applied = await asyncio.gather(*(sink.apply(number, batch_of(number, 2), INSTANT) for number in range(4)))
+    await sink.close()
+
+    assert applied == [Applied(2, 2, 0)] * 4
+    assert rows(database, "SELECT partition, last_seq FROM plaudit.chain ORDER BY 1") == [(n, 2) for n in range(4)]
+    assert rows(database, "SELECT count(DISTINCT xmin::text), count(*) FROM plaudit.transfers") == [(1, 8)]
+    assert verify(database).findings == []
+
+
+async def test_large_batches_go_alone(database: str) -> None:
+    """Otherwise their partitions would wait for each other under load."""
+    sink = ParallelSink(database)
+
+    await asyncio.gather(*(sink.apply(number, batch_of(number, 401), INSTANT) for number in range(3)))
+    await sink.close()
+
+    assert rows(database, "SELECT count(DISTINCT xmin::text), count(*) FROM plaudit.transfers") == [(3, 1_203)]
+
+
+async def test_a_batch_that_is_refused_fails_alone(database: str) -> None:
+    """The error names it, and what came with it is committed."""
+    sink = ParallelSink(database)
+
+    first, refused, last = await asyncio.gather(
+        sink.apply(0, [posting(1)], INSTANT),
+        sink.apply(1, [posting(1, spend(1))], INSTANT),
+        sink.apply(2, [posting(1, event_id="last")], INSTANT),
+        return_exceptions=True,
+    )
+    await sink.close()
+
+    assert (first, last) == (Applied(1, 1, 0), Applied(1, 1, 0))
+    assert isinstance(refused, InvariantBroken)
+    assert str(refused).startswith("the ledger refuses partition 1, sequences 1 to 1:")
+    assert rows(database, "SELECT partition FROM plaudit.transfers ORDER BY 1") == [(0,), (2,)]
+
+
+async def test_whoever_gives_up_does_not_break_off_what_others_share_with_it(database: str) -> None:
+    """And its own batch may be given again, in whatever state it was."""
+    sink = ParallelSink(database, connections=1)
+    given_up = asyncio.ensure_future(sink.apply(0, [posting(1)], INSTANT))
+    other = asyncio.ensure_future(sink.apply(1, [posting(1, event_id="other")], INSTANT))
+    await begun(sink, {0, 1})
+
+    given_up.cancel()
+    again = await sink.apply(0, [posting(1), posting(2)], INSTANT)
+
+    assert await other == Applied(1, 1, 0)
+    assert again == Applied(1, 1, 1)
+    await sink.close()
+    assert verify(database).findings == []
+
+
+async def test_what_a_closed_sink_had_not_written_can_be_tried_again(database: str) -> None:
+    """Nobody waits for ever."""
+    sink = ParallelSink(database)
+    waiting = asyncio.ensure_future(sink.apply(0, [posting(1)], INSTANT))
+    await begun(sink, {0})
+
+    await sink.close()
+
+    with pytest.raises(TransientError, match="broken off"):
+        await waiting
+    await sink.apply(0, [posting(1)], INSTANT)
+    await sink.close()
+    assert seqs(database) == [1]
 
 
 async def test_sink_goes_on_after_a_refusal(database: str, sink: LedgerSink) -> None:

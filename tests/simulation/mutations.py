@@ -12,7 +12,7 @@ from pipeline.recordbatch.model import Effects, Record, Run
 from pipeline.recordbatch.store import packed
 from pipeline.revisions.compiled import CompiledEconomies
 from rules.profile import EMPTY
-from sinks.ledger import sink
+from sinks.ledger import parts
 from tables import profiles
 from tables.seen import Seen, decode_seen
 from tests.simulation.mutations_of_answers import MUTATIONS_OF_ANSWERS
@@ -141,7 +141,7 @@ def plain_mark_for_the_seen_identity() -> Any:
 
 def no_sequence_in_the_sink() -> Any:
     """The ledger takes whatever it is given."""
-    return replaced((sink, "bisect_right", lambda *_, **__: 0))
+    return replaced((parts, "bisect_right", lambda *_, **__: 0))
 
 
 def last_record_wins_in_recovery() -> Any:

@@ -23,8 +23,8 @@ from pipeline.events import (
 )
 from pipeline.recordbatch.model import Effects, Run
 from sinks.ledger.asked import Caused
+from sinks.ledger.parts import Applied
 from sinks.ledger.posting import SEQ_MAX, Posting, decode_posted
-from sinks.ledger.sink import Applied
 from tests.builders import ACTOR, INSTANT, TENANT, key, transaction, transfer
 from tests.memory import MemoryRecord, sequenced
 
