@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from bench.race import WARM_UP_TURNS
 from bench.tables import cost, table
 
 Data = dict[str, Any]
@@ -10,7 +11,7 @@ Data = dict[str, Any]
 _POINTS_SHOWN = 20
 
 _OPEN_LOOP = (
-    "Latency: open loop, {:,} arrivals a second for {} s a turn, one turn to warm up, from when an event was due until "
+    "Latency: open loop, {:,} arrivals a second for {} s a turn, {} turns to warm up, from when an event was due until "
     "its row and balance are committed.\n"
 )
 
@@ -47,7 +48,7 @@ def _contest(found: Data) -> str:
         "Medians of the rounds; one process per stage, the peers are one process each.\n"
         "**Ratio**: how many times as many events a CPU second of our processes takes as one of theirs, median of the "
         "ratios within a round.\n"
-        f"{_OPEN_LOOP.format(plan['per_second'], found['open_loop_s']) if found['open_loop_s'] else ''}"
+        f"{_OPEN_LOOP.format(plan['per_second'], found['open_loop_s'], WARM_UP_TURNS) if found['open_loop_s'] else ''}"
         f"Yardstick during the rounds: {found['yardstick']}.\n"
     )
 
