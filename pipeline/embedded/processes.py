@@ -185,7 +185,12 @@ class Household:
         if self._janitor.stdin is not None and not self._janitor.stdin.closed:
             with suppress(BrokenPipeError):
                 self._janitor.stdin.close()
-            self._janitor.wait(_JANITOR_S)
+            try:
+                self._janitor.wait(_JANITOR_S)
+            except subprocess.TimeoutExpired:
+                # A large folder on a slow disk: it goes on removing that without us.
+                threading.Thread(target=self._janitor.wait, daemon=True).start()
+                return
             if self.temporary:  # the janitor may have been killed
                 shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -12,6 +12,7 @@ import psutil
 import psycopg
 import pytest
 
+from pipeline.embedded import processes
 from pipeline.embedded.accounts import can_reach
 from pipeline.embedded.broker import EmbeddedBroker
 from pipeline.embedded.postgres import EmbeddedPostgres, server_programs
@@ -141,6 +142,16 @@ def test_data_that_is_kept_outlives_the_server(tmp_path_factory: pytest.TempPath
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account for the database")
+def test_a_folder_that_takes_long_to_remove_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The janitor removes it on its own: whoever stops a stack does not wait for the disk, nor see an error."""
+    monkeypatch.setattr(processes, "_JANITOR_S", 0.0)
+    household = Household()
+
+    household.close()
+
+    until_sync(lambda: not household.folder.exists(), 30.0, "the janitor has removed the folder")
+
+
 def test_a_folder_that_the_servers_account_cannot_reach_is_refused(tmp_path: Path) -> None:
     """The message names the account and the folder."""
     (tmp_path / "private").mkdir(mode=0o700)
