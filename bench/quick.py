@@ -24,7 +24,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--rounds", type=int, default=3, help="rounds (default 3)")
     arguments.add_argument("--actors", type=int, default=20_000, help="actors (default 20,000)")
     arguments.add_argument("--seed", type=int, default=1, help="seed of the workload (default 1)")
-    arguments.add_argument("--open-loop", type=int, default=2, help="seconds of a turn of the open loop (default 2)")
+    arguments.add_argument("--open-loop", type=int, default=1, help="seconds of a turn of the open loop (default 1)")
     arguments.add_argument("--per-second", type=int, default=1_000, help="its arrivals (default 1,000 a second)")
 
 
