@@ -8,15 +8,24 @@ So the first stage of a chain pauses after a fetch that brought something, and s
 round, in one request. The stages behind it find a round in one fetch, and are paced by it: a long pause of their own
 would only let each of them miss the round by a little and wait. Theirs is short, for when several workers send to them.
 
-From append to posting at 1,000 events/s, on two slow cores that all five stages shared with broker and database, in ms:
+From append to posting at 1,000 events/s, p50/p99 in ms of every window of 20 or 25 s that was measured, on two slow
+cores that all five stages shared with broker and database. The first window after a start was often the worse, and in
+the one marked * the host took 7 % of both cores away.
 
-    pauses, first stage and others   runs of each partition for itself   rounds
-    50, 50                           p50 155, p99 322 and 358            p50 138 to 146, p99 206 and 316
-    50, 20                                                               p50 79 to 95, p99 159 to 201
-    40, 20                                                               p50 141 and 178, p99 282 and 483
-    25, 25                                                               p50 218 and 263, p99 441 and 551
+    pauses, first stage and others   windows
+    50, 50, without rounds           155/358 158/322
+    50, 50                           180/508* 139/236 146/316 138/206
+    50, 30                           97/228 94/239
+    50, 20                           90/200 79/159 112/282 95/201 103/375 101/266
+    50, 10                           106/244 146/423
+    50, 5                            86/157 83/256
+    60, 20                           107/195 119/270
+    40, 20                           141/282 178/483
+    30, 15                           187/335 172/443
+    25, 25                           218/441 263/551
 
-Less is worse there since the cores are full then; 60, 20 gave p50 107 and 119.
+Below 50 for the first stage the cores are full and everything waits. From 5 to 30 for the others differ by less than
+their windows do.
 """
 
 import asyncio
