@@ -113,6 +113,8 @@ async def test_a_worker_that_stops_in_a_rebalance_storm_loses_nothing(stage: Dep
     second = stage.start("two", records_max=20)
     third = stage.start("three", records_max=20)
     await until(lambda: stage.journal.exists() and "run" in stage.journal.read_text(), 40, "somebody works")
+    # Before it logs anything it is still importing, and a signal ends it as any program.
+    await until(lambda: stage.log("three") != "", 40, "the third worker has begun")
 
     second.kill()
     third.ask_to_stop()
