@@ -165,8 +165,9 @@ def _anatomy(found: Data) -> str:
         f"{table(['stage', *names, 'CPU µs an event'], rows)}\n"
         f"{found['events']:,} events through the stages' own cores, in one process, without broker, sockets and event "
         f"loop; best of {found['rounds']} rounds.\n"
-        "*Reading* parses fetched batches; *judging* is the core, with the reads of its table; *rows* are the "
-        "ledger's, as COPY takes them; *appending* builds the batches of outputs and changelog; *disk* is RocksDB.\n"
+        "*Batches in* parses what was fetched; *codecs* is the core's JSON and MessagePack, done once more by itself; "
+        "*lookups* are the reads of its table; *own Python* is the rest of the core; *rows* are the ledger's, as COPY "
+        "takes them; *batches out* builds those of outputs and changelog; *disk* is RocksDB's writing.\n"
         "The sum is a floor: what an event costs before anybody talks to a broker or a database.\n"
     )
 
