@@ -33,6 +33,24 @@ def resident_bytes(pid: int) -> int:
     return total
 
 
+class StolenTime:
+    """Measures while it is entered what a shared host took: `share` of the machine's CPU time, 0 where none is told."""
+
+    def __init__(self) -> None:
+        self.share = 0.0
+        self.before = psutil.cpu_times()
+
+    def __enter__(self) -> Self:
+        self.before = psutil.cpu_times()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        now = psutil.cpu_times()
+        spent = sum(now) - sum(self.before)
+        stolen = getattr(now, "steal", 0.0) - getattr(self.before, "steal", 0.0)
+        self.share = stolen / spent if spent else 0.0
+
+
 class PeakMemory:
     """Samples the resident memory of processes ten times a second while it is entered; `peaks` by name, in bytes."""
 

@@ -14,7 +14,7 @@ from statistics import median
 from bench import yardstick
 from bench.contender import Contender, Rows, wait_until_done
 from bench.feed import Feed, Piece, burst, paced
-from bench.processes import PeakMemory, cpu_seconds
+from bench.processes import PeakMemory, StolenTime, cpu_seconds
 from bench.stand import Stand
 from bench.workload import Workload
 from bench.yardstick import Yardstick
@@ -42,13 +42,30 @@ class Round:
         return sum(self.cpu.values())
 
 
+@dataclass(frozen=True)
+class OpenLoop:
+    """One contender's turn at arrivals on a schedule: how long each event took, in seconds and sorted.
+
+    `stolen` is the share of the machine's CPU time that its host gave to others meanwhile; the yardstick was measured
+    just before.
+    """
+
+    latencies: Sequence[float]
+    stolen: float
+    yardstick: Yardstick
+
+    def percentile(self, share: float) -> float:
+        """Return a percentile of the latencies in seconds."""
+        return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
+
+
 @dataclass
 class Result:
     """What a contender did."""
 
     name: str
     rounds: list[Round] = field(default_factory=list)
-    latencies: list[list[float]] = field(default_factory=list)  # seconds, sorted, of each turn
+    open_loops: list[OpenLoop] = field(default_factory=list)
     peak_bytes: dict[str, int] = field(default_factory=dict)  # by process
     wrong: list[str] = field(default_factory=list)
 
@@ -72,9 +89,9 @@ class Result:
 
     def latency(self, share: float) -> float:
         """Return a percentile of the latencies in seconds, median of the turns; nan without any."""
-        if not self.latencies:
+        if not self.open_loops:
             return float("nan")
-        return median(each[min(len(each) - 1, int(share * len(each)))] for each in self.latencies)
+        return median(each.percentile(share) for each in self.open_loops)
 
     def _medians(self, each_cpu: Sequence[Mapping[str, float]]) -> dict[str, float]:
         records = [each.records for each in self.rounds]
@@ -168,9 +185,9 @@ class Race:
         if plan.open_loop_s:
             for turn in range(WARM_UP_TURNS + plan.rounds):
                 for lane in self._lanes:
-                    latencies = self._open_loop(lane, lane.take(plan.open_loop_s * plan.per_second), plan.per_second)
+                    measured = self._open_loop(lane, lane.take(plan.open_loop_s * plan.per_second), plan.per_second)
                     if turn >= WARM_UP_TURNS:
-                        lane.result.latencies.append(latencies)
+                        lane.result.open_loops.append(measured)
         for lane in self._lanes:
             self._compare(lane)
         return [lane.result for lane in self._lanes]
@@ -197,19 +214,21 @@ class Race:
         self._report(f"{contender.name}: {turn.records / turn.seconds:,.0f} events/s, {cost:,.1f} CPU µs each")
         return turn
 
-    def _open_loop(self, lane: _Lane, piece: Piece, per_second: int) -> list[float]:
-        """Send a piece on schedule; return in seconds how long each event took, sorted."""
+    def _open_loop(self, lane: _Lane, piece: Piece, per_second: int) -> OpenLoop:
+        """Send a piece on schedule, and see how long each event takes."""
         assert lane.rows is not None
-        since = lane.rows.last_commit()
-        with PeakMemory(lane.contender.processes()) as memory:
+        since, measured = lane.rows.last_commit(), yardstick.measure()
+        with PeakMemory(lane.contender.processes()) as memory, StolenTime() as stolen:
             due = asyncio.run(paced(self._stand.broker, lane.contender.topic, piece, per_second))
             lane.wait(piece)
         _keep_peaks(lane.result, memory.peaks)
         commits = lane.rows.commits(since)
         took = sorted(commits[name] - due[position] for name, position in piece.positions.items() if name in commits)
-        p99 = took[int(len(took) * 0.99)] * 1000
-        self._report(f"{lane.contender.name}: p99 {p99:,.0f} ms at {per_second:,} arrivals a second")
-        return took
+        turn = OpenLoop(took, stolen.share, measured)
+        self._report(
+            f"{lane.contender.name}: p99 {turn.percentile(0.99) * 1000:,.0f} ms at {per_second:,} arrivals a second"
+        )
+        return turn
 
     def _compare(self, lane: _Lane) -> None:
         if lane.rows is not None:

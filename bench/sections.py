@@ -50,6 +50,27 @@ def _contest(found: Data) -> str:
         "ratios within a round.\n"
         f"{_OPEN_LOOP.format(plan['per_second'], found['open_loop_s'], WARM_UP_TURNS) if found['open_loop_s'] else ''}"
         f"Yardstick during the rounds: {found['yardstick']}.\n"
+        f"{_turns(found) if found['open_loop_s'] else ''}"
+    )
+
+
+def _turns(found: Data) -> str:
+    """Return what each turn of the open loop was, and what the host was worth meanwhile."""
+    contenders = found["contenders"]
+    if "turns" not in contenders[0]:  # data from before they were kept
+        return ""
+    head = ["p99 of each turn, ms", *(str(number) for number in range(1, len(contenders[0]["turns"]) + 1))]
+    rows = [
+        [
+            each["name"],
+            *(f"{turn['p99']:,.0f} ({turn['stolen']:.0%}, {turn['decode']:.1f} µs)" for turn in each["turns"]),
+        ]
+        for each in contenders
+    ]
+    return (
+        f"\n{table(head, rows)}\n"
+        "In brackets: the share of the machine's CPU time that its host gave to others during the turn, and the "
+        "yardstick's decode just before it.\n"
     )
 
 

@@ -50,8 +50,12 @@ def _summary(result: Result, product: Result, contender: Contender) -> dict[str,
         "cpu_by_process": result.cpu_by_process(),
         "cpu_of_servers": result.cpu_of_servers(),
         "idle_share": max(each.idle_cpu / each.seconds for each in result.rounds),
-        "latency_ms": {f"p{share * 100:g}": result.latency(share) * 1000 for share in _SHARES if result.latencies},
-        "latencies": [round(result.latency(step / 200) * 1000, 1) for step in range(200) if result.latencies],
+        "latency_ms": {f"p{share * 100:g}": result.latency(share) * 1000 for share in _SHARES if result.open_loops},
+        "latencies": [round(result.latency(step / 200) * 1000, 1) for step in range(200) if result.open_loops],
+        "turns": [
+            {"p99": turn.percentile(0.99) * 1000, "stolen": turn.stolen, "decode": turn.yardstick.decode}
+            for turn in result.open_loops
+        ],
         "peak_mib": {name: peak / 2**20 for name, peak in result.peak_bytes.items()},
         "rounds": [
             {"rate": each.records / each.seconds, "cpu": each.own_cpu / each.records * 1e6} for each in result.rounds

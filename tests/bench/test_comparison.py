@@ -5,12 +5,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
 from bench.contender import differences
 from bench.peer import Peer
-from bench.race import Result, Round, ratio
+from bench.processes import StolenTime
+from bench.race import OpenLoop, Result, Round, ratio
 from bench.stand import Stand
 from bench.workload import Expected, Workload
 from bench.yardstick import Yardstick
@@ -115,3 +117,20 @@ def test_a_ratio_compares_turns_of_the_same_round() -> None:
         return Result("x", [Round(1_000, 1.0, {"x": each}, {}, 0.0, stick) for each in cpu])
 
     assert ratio(result(1.0, 2.0, 1.0), result(3.0, 6.0, 3.0)) == 3.0
+
+
+def test_a_latency_is_the_middle_one_of_the_turns() -> None:
+    """A turn in which the host stood still spoils no figure, and neither does a lucky one make it."""
+    stick = Yardstick(1, 1, 1)
+    turns = [OpenLoop([quick, slow], 0.0, stick) for quick, slow in ((0.1, 0.2), (0.3, 9.0), (0.2, 0.2))]
+    result = Result("x", open_loops=turns)
+
+    assert (result.latency(0.0), result.latency(0.99)) == (0.2, 0.2)
+
+
+def test_stolen_time_is_a_share() -> None:
+    """Of the whole machine, over the time in which it was measured."""
+    with StolenTime() as stolen:
+        until_sync(lambda: sum(psutil.cpu_times()) > sum(stolen.before) + 0.1, 10, "some time passes")
+
+    assert 0.0 <= stolen.share <= 1.0

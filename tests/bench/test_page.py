@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bench.limits import limits
 from bench.page import write_page
 from bench.verdicts import verdicts
 
@@ -89,3 +90,26 @@ def test_the_page_says_what_was_not_measured(tmp_path: Path) -> None:
     assert "Yardstick before: before." in page
     assert "python -m bench full --only recovery" in page
     assert "python -m bench full --only sink" not in page
+
+
+@pytest.mark.parametrize(
+    ("bare", "streams", "says"),
+    [(151.0, 151.0, "Neither holds 150 ms"), (150.0, 151.0, "no limit is shown"), (151.0, 150.0, "no limit is shown")],
+)
+def test_a_limit_of_latency_is_claimed_only_where_others_miss_the_bar_too(
+    bare: float, streams: float, says: str
+) -> None:
+    """A chain that does nothing, and a peer in one process: if one of them holds the bar, ours could."""
+
+    def contenders(**p99: float) -> dict[str, Any]:
+        return {
+            "contenders": [
+                {"name": name.replace("_", " "), "latency_ms": {"p50": 1.0, "p99": each}} for name, each in p99.items()
+            ]
+        }
+
+    said = limits(
+        {"chain": contenders(plaudit=200, bare=bare), "contest": contenders(plaudit=200, Kafka_Streams=streams)}
+    )
+
+    assert says in said
