@@ -77,6 +77,7 @@ def _growth(name: str, found: Data) -> Figure:
     for stage in points[0]["cpu_per_million"]:
         axes.plot(along, [point["cpu_per_million"][stage] for point in points], "o-", label=stage)
     axes.plot(along, [sum(point["cpu_per_million"].values()) for point in points], "k-", label="all")
+    axes.plot(along, [point["yardstick_loop"] for point in points], "k:", label="1,000 loop turns, µs")
     if runs:
         axes.set_xscale("log")
     else:

@@ -135,6 +135,7 @@ def _share(each: Data) -> str:
 def _growth(found: Data) -> str:
     runs = found.get("runs") or [found]
     head = ["actors", "rules", "events", "profiles", "events/s", "CPU s per million", "match", "memory of match, MiB"]
+    head.append("1,000 loop turns, µs")
     rows = [
         [
             f"{run.get('actors', found.get('actors')):,}",
@@ -145,6 +146,7 @@ def _growth(found: Data) -> str:
             f"{cost(point):,.1f}",
             f"{point['cpu_per_million']['match']:,.1f}",
             f"{point['memory']['match'] / 2**20:,.0f}",
+            f"{point['yardstick_loop']:,.0f}",
         ]
         for run in runs
         for point in _thinned(run["points"])
@@ -152,8 +154,9 @@ def _growth(found: Data) -> str:
     return (
         f"{table(head, rows)}\nOne worker of each stage; each line is one piece of the run, "
         f"of long runs some of them (the picture has all). Seed {found['seed']}.\n"
-        "Pieces differ by up to a factor of two, since the machine changes its pace: the verdict compares medians over "
-        "a tenth of a long run, at its beginning, from a million events on, and at its end.\n"
+        "Pieces differ by up to a factor of two, since the machine changes its pace: the verdict holds each against "
+        "the bare loop that was timed just before it, and compares medians over a tenth of a long run, at its "
+        "beginning, from a million events on, and at its end, or over all pieces of a short one.\n"
         "Memory of match includes what fills with the first millions: RocksDB's cache of 64 MiB, and its write "
         "buffers, up to 24 MiB for each of the partitions.\n"
     )
