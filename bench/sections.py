@@ -154,9 +154,10 @@ def _growth(found: Data) -> str:
     return (
         f"{table(head, rows)}\nOne worker of each stage; each line is one piece of the run, "
         f"of long runs some of them (the picture has all). Seed {found['seed']}.\n"
-        "Pieces differ by up to a factor of two, since the machine changes its pace: the verdict holds each against "
-        "the bare loop that was timed just before it, and compares medians over a tenth of a long run, at its "
-        "beginning, from a million events on, and at its end, or over all pieces of a short one.\n"
+        "Pieces differ by up to a factor of two, since the machine changes its pace. Of one long run the verdict holds "
+        "each piece against the bare loop that was timed just before it, and compares medians over a tenth of the run, "
+        "at its beginning, from a million events on, and at its end. Several runs take their pieces in turns, and are "
+        "compared within each round.\n"
         "Memory of match includes what fills with the first millions: RocksDB's cache of 64 MiB, and its write "
         "buffers, up to 24 MiB for each of the partitions.\n"
     )

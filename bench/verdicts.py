@@ -39,7 +39,7 @@ def _p4(found: Data) -> tuple[str, bool]:
     p99 = found["contenders"][0]["latency_ms"]["p99"]
     beside = [each["latency_ms"]["p99"] for each in found.get("chain", [])]
     bare = f"; beside a bare chain {beside[0]:,.0f} ms, where that takes {beside[1]:,.0f} ms" if beside else ""
-    return f"{p99:,.0f} ms{bare}", p99 <= P4_BAR_MS
+    return f"{p99:,.0f} ms beside all peers{bare}", max([p99, *beside[:1]]) <= P4_BAR_MS
 
 
 def _p5(found: Data) -> tuple[str, bool]:
@@ -69,13 +69,19 @@ def _p7_over_events(found: Data) -> tuple[str, bool | None]:
 
 def _p7(found: Data) -> tuple[str, bool]:
     ends = _ends(found)
-    relative = [median(cost(point) / point["yardstick_loop"] for point in points) for points in ends]
+    if "runs" in found:  # in turns: the host was the same for all runs within a round
+        rounds = list(zip(*([cost(point) for point in points] for points in ends), strict=False))
+        relative = [median(costs[run] / costs[0] for costs in rounds) for run in range(len(ends))]
+        measure = "within a round"
+    else:
+        relative = [median(cost(point) / point["yardstick_loop"] for point in points) for points in ends]
+        measure = "in turns of a bare loop"
     costs = [median(map(cost, points)) for points in ends]
     spread = max(relative) / min(relative) - 1
     return (
-        f"{spread:.0%} apart in turns of a bare loop; {costs[0]:,.0f} → {costs[-1]:,.0f} CPU s per million as the host "
-        "was"
-    ), spread <= 0.25
+        f"{spread:.0%} apart {measure}; {costs[0]:,.0f} → {costs[-1]:,.0f} CPU s per million as the host was",
+        spread <= 0.25,
+    )
 
 
 def _p8(found: Data) -> tuple[str, bool]:

@@ -1,7 +1,8 @@
 """P7 and P8: what the product costs, and what match holds in memory, as events, actors, rules and workers grow.
 
 Each run is a deployment of its own with one worker of each stage, fed piece by piece; every piece is waited for, so
-that cost and memory are known at each number of events.
+that cost and memory are known at each number of events. Runs that are held against each other are fed in turns, so that
+the host's moods hit all alike.
 """
 
 import asyncio
@@ -32,18 +33,21 @@ Report = Callable[[str], None]
 
 def over_events(stand: Stand, work: Workload, piece: int, report: Report) -> dict[str, Any]:
     """Return cost and memory after each piece of one long run."""
-    return {"actors": work.actors, "rules": work.rules, "seed": work.seed, "points": _run(stand, work, piece, report)}
+    (points,) = _in_turns(stand, [work], piece, report)
+    return {"actors": work.actors, "rules": work.rules, "seed": work.seed, "points": points}
 
 
 def over_actors(stand: Stand, work: Workload, actors: Sequence[int], piece: int, report: Report) -> dict[str, Any]:
-    """Return the same for runs with different numbers of actors; each has `work.events` events."""
-    runs = [{"actors": each, "points": _run(stand, replace(work, actors=each), piece, report)} for each in actors]
+    """Return the same for runs with different numbers of actors, in turns; each has `work.events` events."""
+    each_run = _in_turns(stand, [replace(work, actors=each) for each in actors], piece, report)
+    runs = [{"actors": each, "points": points} for each, points in zip(actors, each_run, strict=True)]
     return {"rules": work.rules, "seed": work.seed, "runs": runs}
 
 
 def over_rules(stand: Stand, work: Workload, rules: Sequence[int], piece: int, report: Report) -> dict[str, Any]:
-    """Return the same for runs with different numbers of rules; an event meets as many of them in each."""
-    runs = [{"rules": each, "points": _run(stand, replace(work, rules=each), piece, report)} for each in rules]
+    """Return the same for runs with different numbers of rules, in turns; an event meets as many of them in each."""
+    each_run = _in_turns(stand, [replace(work, rules=each) for each in rules], piece, report)
+    runs = [{"rules": each, "points": points} for each, points in zip(rules, each_run, strict=True)]
     return {"actors": work.actors, "seed": work.seed, "runs": runs}
 
 
@@ -76,41 +80,66 @@ def _match_alone(product: Product, workers: int) -> dict[str, float]:
     return {"rate": done / seconds, "cpu_per_million": used / done * 1e6}
 
 
-def _run(stand: Stand, work: Workload, piece: int, report: Report) -> list[dict[str, Any]]:
-    """Run a deployment over a workload; return one point per whole piece. The first warms up and is not counted."""
-    product = Product(stand, work, f"growth{next(_numbers)}.")
-    product.start()
-    feed, rows, points = Feed(work, PARTITIONS), Rows(product), list[dict[str, Any]]()
-    done = posting = 0
-    while len((taken := feed.take(piece)).records) == piece:
-        stick = yardstick.measure()
-        posting += taken.posting
-        before = {name: cpu_seconds(pid) for name, pid in product.processes().items()}
-        begun = asyncio.run(burst(stand.broker, product.topic, taken))
-        ended = wait_until_done(product, rows, taken, posting, _PIECE_S)
-        used = {name: cpu_seconds(pid) - before[name] for name, pid in product.processes().items()}
-        done += len(taken.records)
-        if done > len(taken.records):
-            points.append(
+def _in_turns(stand: Stand, works: Sequence[Workload], piece: int, report: Report) -> list[list[dict[str, Any]]]:
+    """Run a deployment over each workload, piece by piece in turns; return the points of each."""
+    runs = [_Run(stand, work, piece, report) for work in works]
+    going = runs
+    while going:
+        going = [run for run in going if run.turn()]
+    for run in runs:
+        run.finish()
+    return [run.points for run in runs]
+
+
+class _Run:
+    """A deployment on its way through a workload: one point per whole piece. The first warms up and is not counted."""
+
+    def __init__(self, stand: Stand, work: Workload, piece: int, report: Report) -> None:
+        self.points: list[dict[str, Any]] = []
+        self._broker = stand.broker
+        self._work = work
+        self._piece = piece
+        self._report = report
+        self._product = Product(stand, work, f"growth{next(_numbers)}.")
+        self._product.start()
+        self._feed, self._rows = Feed(work, PARTITIONS), Rows(self._product)
+        self._done = self._posting = 0
+
+    def turn(self) -> bool:
+        """Do a piece; return whether it was a whole one, after which there may be more."""
+        taken, stick = self._feed.take(self._piece), yardstick.measure()
+        if not taken.records:
+            return False
+        before = {name: cpu_seconds(pid) for name, pid in self._product.processes().items()}
+        self._posting += taken.posting
+        begun = asyncio.run(burst(self._broker, self._product.topic, taken))
+        ended = wait_until_done(self._product, self._rows, taken, self._posting, _PIECE_S)
+        used = {name: cpu_seconds(pid) - before[name] for name, pid in self._product.processes().items()}
+        self._done += len(taken.records)
+        whole = len(taken.records) == self._piece
+        if whole and self._done > self._piece:
+            self.points.append(
                 {
-                    "events": done,
-                    "profiles": len({(tenant, actor) for tenant, actor, _ in feed.expected.balances}),
+                    "events": self._done,
+                    "profiles": len({(tenant, actor) for tenant, actor, _ in self._feed.expected.balances}),
                     "rate": len(taken.records) / (ended - begun),
                     "cpu_per_million": {name: each / len(taken.records) * 1e6 for name, each in used.items()},
-                    "memory": {name: resident_bytes(pid) for name, pid in product.processes().items()},
+                    "memory": {name: resident_bytes(pid) for name, pid in self._product.processes().items()},
                     "yardstick_loop": stick.loop,
                 }
             )
-            cost = sum(points[-1]["cpu_per_million"].values())
-            report(f"{work.actors:,} actors, {work.rules} rules, {done:,} events: {cost:,.1f} CPU µs an event")
-    if taken.records:  # the rest, which is in the model
-        asyncio.run(burst(stand.broker, product.topic, taken))
-        wait_until_done(product, rows, taken, posting + taken.posting, _PIECE_S)
-    rows.close()
-    wrong = product.stop_and_compare(feed.expected)
-    if wrong:
-        raise AssertionError(f"{work}: {wrong}")
-    return points
+            work, cost = self._work, sum(self.points[-1]["cpu_per_million"].values())
+            self._report(
+                f"{work.actors:,} actors, {work.rules} rules, {self._done:,} events: {cost:,.1f} CPU µs an event"
+            )
+        return whole
+
+    def finish(self) -> None:
+        """Stop the deployment, whose turns are over, and hold it against the model."""
+        self._rows.close()
+        wrong = self._product.stop_and_compare(self._feed.expected)
+        if wrong:
+            raise AssertionError(f"{self._work}: {wrong}")
 
 
 def _fed(stand: Stand, work: Workload) -> Product:
