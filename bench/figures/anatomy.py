@@ -37,7 +37,7 @@ from pipeline.recordbatch.records import FetchedRecord
 from pipeline.recordbatch.run import collect_seldom
 from pipeline.recordbatch.shards import Shard
 from pipeline.recordbatch.store import ShardFolder, StoreOptions, packed
-from pipeline.topology import BOARDS, EVENTS, EVENTS_UNIQUE, PROFILES, SEEN, TRANSACTIONS, Table
+from pipeline.topology import BOARDS, EVENTS, EVENTS_UNIQUE, FACTS, PROFILES, SEEN, TRANSACTIONS, Table
 from rules.compiler import compile_economy
 from rules.document import validate
 from rules.economy import Economy
@@ -83,7 +83,7 @@ _CODECS = {
     "dedupe": _Codecs(),  # looks at headers, and packs its table's values itself
     "match": _Codecs(
         decode_event,
-        {TRANSACTIONS.name: decode_transaction, "facts": decode_event},
+        {TRANSACTIONS.name: decode_transaction, FACTS.name: decode_event},
         msgspec.msgpack.Decoder(Profile).decode,
     ),
     "ledger": _Codecs(decode_transaction),
