@@ -129,7 +129,10 @@ def _workers(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 
 
 def _anatomy(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
-    return anatomy.measure(Workload(events=40_000, seed=arguments.seed), max(5, arguments.rounds), report)
+    rounds = max(9, arguments.rounds)
+    work = Workload(events=(rounds + 1) * min(arguments.events) // 4, seed=arguments.seed)
+    with Stand() as stand:
+        return anatomy.measure(stand, work, rounds, report)
 
 
 def _flames(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Draws what the bench has measured: throughput, latency percentiles, growth curves."""
 
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from matplotlib import rc_context
@@ -61,8 +62,8 @@ def _boards(found: Data) -> Figure:
     members = [each["members"] for each in found["sizes"]]
     for name in found["sizes"][0]["questions"]:
         axes.plot(members, [each["questions"][name]["p99"] for each in found["sizes"]], "o-", label=f"{name}, ms")
-    axes.plot(members, [each["move_us"] for each in found["sizes"]], "s--", label="a move, µs")
-    axes.plot(members, [each["search_us"] for each in found["sizes"]], "x:", label="a bare search, µs")
+    axes.plot(members, [median(each["moves_us"]) for each in found["sizes"]], "s--", label="a move, µs")
+    axes.plot(members, [median(each["searches_us"]) for each in found["sizes"]], "x:", label="a bare search, µs")
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     _legend(axes)

@@ -1,6 +1,7 @@
 """The sections of docs/performance.md: a table and what to know about it, for each figure's data."""
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from bench.race import WARM_UP_TURNS
@@ -102,18 +103,23 @@ def _boards(found: Data) -> str:
         [
             f"{each['members']:,}",
             *(f"{each['questions'][name]['p50']:.2f} / {each['questions'][name]['p99']:.2f}" for name in names),
-            f"{each['move_us']:.1f}",
-            f"{each['search_us']:.1f}",
+            _median_of(each["moves_us"]),
+            _median_of(each["searches_us"]),
         ]
         for each in found["sizes"]
     ]
     return (
         f"{table(head, rows)}\n"
         f"A worker that owns all partitions, asked {found['asked']:,} times over loopback by one client, HTTP and JSON "
-        "included; a move is one member's new place in the order. "
+        "included; a move is one member's new place in the order. Moves and searches are timed in "
+        f"{len(found['sizes'][0]['moves_us'])} rounds, sizes in turns: median (least to most). "
         "A bare search is one `bisect` in a list of the same places: it makes log n comparisons, and grows faster than "
         "that because what it compares is no longer in the processor's caches.\n"
     )
+
+
+def _median_of(rounds: list[float]) -> str:
+    return f"{median(rounds):.1f} ({min(rounds):.1f} to {max(rounds):.1f})"
 
 
 def _recovery(found: Data) -> str:
@@ -178,23 +184,28 @@ def _workers(found: Data) -> str:
 
 
 def _anatomy(found: Data) -> str:
-    names = list(found["stages"][0]["steps"])
-    columns = [[each["steps"][name] for name in names] for each in found["stages"]]
+    cores = [each["cores"] for each in found["rounds"]]
+    stages, names = list(cores[0]), list(next(iter(cores[0].values())))
     rows = [
-        [each["stage"], *(f"{value:.1f}" for value in column), f"{sum(column):.1f}"]
-        for each, column in zip(found["stages"], columns, strict=True)
+        [stage, *_medians([[*each[stage].values(), sum(each[stage].values())] for each in cores])] for stage in stages
     ]
-    sums = [sum(values) for values in zip(*columns, strict=True)]
-    rows.append(["**all**", *(f"**{value:.1f}**" for value in sums), f"**{sum(sums):.1f}**"])
+    totals = [[sum(each[stage][name] for stage in stages) for name in names] for each in cores]
+    rows.append(["**all**", *(f"**{value}**" for value in _medians([[*each, sum(each)] for each in totals]))])
+    product = [each["product"] for each in found["rounds"]]
     return (
         f"{table(['stage', *names, 'CPU µs an event'], rows)}\n"
-        f"{found['events']:,} events through the stages' own cores, in one process, without broker, sockets and event "
-        f"loop; best of {found['rounds']} rounds.\n"
+        "The stages' own cores, in one process, without broker, sockets and event loop, in turns with the product, "
+        f"which took {_median_of(product)} with all of them; {len(cores)} rounds of {found['events']:,} events after "
+        "one to warm up. Medians of the rounds, so they need not add up.\n"
         "*Batches in* parses what was fetched; *codecs* is the core's JSON and MessagePack, done once more by itself; "
         "*lookups* are the reads of its table; *own Python* is the rest of the core; *rows* are the ledger's, as COPY "
         "takes them; *batches out* builds those of outputs and changelog; *disk* is RocksDB's writing.\n"
         "The sum is a floor: what an event costs before anybody talks to a broker or a database.\n"
     )
+
+
+def _medians(rounds: list[list[float]]) -> list[str]:
+    return [f"{median(values):.1f}" for values in zip(*rounds, strict=True)]
 
 
 def _flames(found: Data) -> str:

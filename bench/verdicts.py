@@ -46,13 +46,19 @@ def _p5(found: Data) -> tuple[str, bool]:
     sizes = found["sizes"]
     worst = max(question["p99"] for question in sizes[-1]["questions"].values())
     low, high = sizes[0], sizes[-1]
-    grows, logarithm = high["move_us"] / low["move_us"], log(high["members"]) / log(low["members"])
+    grows, logarithm = growth(found, "moves_us"), log(high["members"]) / log(low["members"])
     said = (
-        f"p99 {worst:.1f} ms with {high['members']:,} members; a move {low['move_us']:.1f} → {high['move_us']:.1f} µs, "
-        f"{grows:.1f} times where log n grows {logarithm:.1f} times and a bare binary search "
-        f"{high['search_us'] / low['search_us']:.1f} times"
+        f"p99 {worst:.1f} ms with {high['members']:,} members; a move {median(low['moves_us']):.1f} → "
+        f"{median(high['moves_us']):.1f} µs, {grows:.1f} times within a round, where log n grows {logarithm:.1f} times "
+        f"and a bare binary search {growth(found, 'searches_us'):.1f} times"
     )
     return said, worst <= 5 and high["members"] >= 1_000_000 and grows <= logarithm
+
+
+def growth(boards: Data, of: str) -> float:
+    """Return how many times as much a move or search costs on the greatest board as on the least, within a round."""
+    low, *_, high = (each[of] for each in boards["sizes"])
+    return median(most / least for most, least in zip(high, low, strict=True))
 
 
 def _p6(found: Data) -> tuple[str, bool]:

@@ -1,7 +1,7 @@
 """P5: what a leaderboards worker needs for a page, a rank and a window around an actor, and for one more score.
 
 A worker's own web views over boards of growing size, asked over loopback by one client at a time; and the order index
-by itself, moved by events.
+by itself, moved by events; sizes take turns, since the machine's pace changes.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ import random
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from pipeline.recordbatch.run import collect_seldom
@@ -24,6 +25,7 @@ from tests.web.workers import serving, with_scores
 _WINDOW = "2026-11-16"
 _ASKED = 500
 _MOVES = 20_000
+_ROUNDS = 9
 _SEED = 1
 _QUERIES = {
     "top 100": "limit=100",
@@ -33,17 +35,20 @@ _QUERIES = {
 
 
 def measure(sizes: list[int], report: Callable[[str], None]) -> dict[str, Any]:
-    """Return, for each size, the percentiles of each question in milliseconds and the cost of a move."""
-    found = []
+    """Return, for each size, the percentiles of each question in milliseconds and each round's cost of a move."""
+    questions = []
     for size in sizes:
-        one = {
-            "members": size,
-            "questions": asyncio.run(_questions(size)),
-            "move_us": _move_cost(size),
-            "search_us": _search_cost(size),
-        }
-        report(f"boards: {size:,} members, a move {one['move_us']:.1f} µs, {one['questions']}")
-        found.append(one)
+        questions.append(asyncio.run(_questions(size)))
+        report(f"boards: {size:,} members, {questions[-1]}")
+    boards = [_Board(size) for size in sizes]
+    for _ in range(_ROUNDS):
+        for board in boards:
+            board.turn()
+        report("boards: moves of " + ", ".join(f"{board.moves_us[-1]:.1f}" for board in boards) + " µs")
+    found = [
+        {"members": size, "questions": asked, "moves_us": board.moves_us, "searches_us": board.searches_us}
+        for size, asked, board in zip(sizes, questions, boards, strict=True)
+    ]
     return {"sizes": found, "asked": _ASKED, "seed": _SEED}
 
 
@@ -83,33 +88,40 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
     return {f"p{share:g}": ordered[int(len(ordered) * share / 100)] * 1000 for share in (50, 99)}
 
 
-def _move_cost(members: int) -> float:
-    """Return the microseconds of one move within an order of that size."""
-    chance = random.Random(_SEED)
-    names = [b"actor-%d" % number for number in range(members)]
-    scores = [chance.randrange(1_000_000) for _ in names]
-    order = OrderIndex(place_of(score, 0, name) for score, name in zip(scores, names, strict=True))
-    moves = []
-    for _ in range(_MOVES):
-        number = chance.randrange(members)
-        old = place_of(scores[number], 0, names[number])
-        scores[number] = min(SCORE_MAX, scores[number] + chance.randrange(1, 100))
-        moves.append((old, place_of(scores[number], 0, names[number])))
+class _Board:
+    """A board's order index of one size, to be moved and searched in turns with others; costs in microseconds."""
+
+    def __init__(self, members: int) -> None:
+        self._chance = random.Random(_SEED)
+        self._scores = [self._chance.randrange(1_000_000) for _ in range(members)]
+        self._places = sorted(map(self._place, range(members)))
+        self._order = OrderIndex(self._places)
+        self.moves_us: list[float] = []
+        self.searches_us: list[float] = []
+
+    def turn(self) -> None:
+        """Time moves of members within the order, and bare binary searches, which no ordered index could do without.
+
+        A search among the places makes log2(n) comparisons, and costs more for each the less of the places is in the
+        processor's caches.
+        """
+        moves = [self._move(number) for number in self._chance.choices(range(len(self._scores)), k=_MOVES)]
+        wanted = [(place,) for place in self._chance.choices(self._places, k=_MOVES)]
+        self.moves_us.append(_each(self._order.move, moves))
+        self.searches_us.append(_each(partial(bisect_left, self._places), wanted))
+
+    def _move(self, number: int) -> tuple[bytes, bytes]:
+        old = self._place(number)
+        self._scores[number] = min(SCORE_MAX, self._scores[number] + self._chance.randrange(1, 100))
+        return old, self._place(number)
+
+    def _place(self, number: int) -> bytes:
+        return place_of(self._scores[number], 0, b"actor-%d" % number)
+
+
+def _each(act: Callable[..., object], on: Sequence[tuple[Any, ...]]) -> float:
+    """Return the microseconds that one act takes."""
     start = time.perf_counter()
-    for before, after in moves:
-        order.move(before, after)
-    return (time.perf_counter() - start) / _MOVES * 1e6
-
-
-def _search_cost(members: int) -> float:
-    """Return the microseconds of one binary search among as many places, which no ordered index could do without.
-
-    It makes log2(n) comparisons, and costs more for each the less of the places is in the processor's caches.
-    """
-    chance = random.Random(_SEED)
-    places = sorted(place_of(chance.randrange(1_000_000), 0, b"actor-%d" % number) for number in range(members))
-    wanted = chance.choices(places, k=_MOVES)
-    start = time.perf_counter()
-    for place in wanted:
-        bisect_left(places, place)
-    return (time.perf_counter() - start) / _MOVES * 1e6
+    for each in on:
+        act(*each)
+    return (time.perf_counter() - start) / len(on) * 1e6
