@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.recordbatch.store import packed, sequence_of
 from tests.recordbatch.memory_log import new_store
+from tests.wait import until_sync
 
 REPOSITORY = Path(__file__).parents[3]
 # Writes batches until it is killed; each sets both keys to the same number, which is the offset, too.
@@ -190,3 +191,20 @@ def test_sequences_compare_as_their_bytes_do(seq: int) -> None:
     """A stored value begins with its sequence."""
     assert sequence_of(packed(seq, b"payload")) == seq
     assert packed(seq, b"z") < packed(seq + 1, b"")
+
+
+def test_what_is_past_its_retention_leaves_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Merging files drops it, and the offset that was reached by then; a table without a retention keeps all."""
+    monkeypatch.setattr("pipeline.recordbatch.store._RETENTION_MARGIN_S", 1)
+    store, forever = new_store(tmp_path / "shard", retention_days=0), new_store(tmp_path / "other")
+    for each in (store, forever):
+        each.write({b"acme|ada": b"1"}, 7)
+
+    def merged() -> bool:
+        for each in (store, forever):
+            each._db.compact_range(None, None)  # else that happens when files have grown
+        return store.empty()
+
+    until_sync(merged, 20, "the entry has gone")
+    assert store.offset() == -1  # the changelog is read from its beginning
+    assert (forever.get_many([b"acme|ada"]), forever.offset()) == ([b"1"], 7)
