@@ -103,20 +103,20 @@ class Shell:
     async def _retrying(self, what: str, act: Callable[[], Awaitable[T]]) -> T:
         """Act until it succeeds. Work waits for what is away: it is not lost, nor given to a worker no better off."""
         delay = _RETRY_DELAY_S
-        while True:
-            try:
-                result = await act()
-            except TransientError as error:
-                if what not in self.waiting_for:
-                    log.warning("waiting for something outside", stage=self.name, what=what, why=str(error))
-                self.waiting_for[what] = str(error)
-                (metrics.SINK_RETRIES if what == "sink" else metrics.PRODUCE_RETRIES).labels(self.name).inc()
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, _RETRY_DELAY_S_MAX)
-            else:
-                if self.waiting_for.pop(what, None) is not None:
-                    log.info("going on", stage=self.name, what=what)
-                return result
+        try:
+            while True:
+                try:
+                    return await act()
+                except TransientError as error:
+                    if what not in self.waiting_for:
+                        log.warning("waiting for something outside", stage=self.name, what=what, why=str(error))
+                    self.waiting_for[what] = str(error)
+                    (metrics.SINK_RETRIES if what == "sink" else metrics.PRODUCE_RETRIES).labels(self.name).inc()
+                    await asyncio.sleep(delay)
+                    delay = min(2 * delay, _RETRY_DELAY_S_MAX)
+        finally:  # also when a rebalance breaks it off: nobody might come by again to say that the wait is over
+            if self.waiting_for.pop(what, None) is not None:
+                log.info("waiting no more", stage=self.name, what=what)
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
