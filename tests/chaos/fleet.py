@@ -13,7 +13,7 @@ from pipeline.topology import LEADERBOARDS, MATCH, STAGES
 from tests.chaos.schedule import EXTRA, SESSION_TIMEOUT_S, WORKERS, Fault, Kind
 from tests.end_to_end.deployment import ROOT, Deployment
 from tests.stack import Kafka, Postgres
-from tests.wait import until_sync
+from tests.wait import DeadlinePassed, until_sync
 
 READY_S = 120
 _BACK_S = 60
@@ -65,9 +65,13 @@ class Fleet(Deployment):
         self.wait_ready()
 
     def wait_ready(self) -> None:
-        """Return once every worker that runs says that it is ready."""
+        """Return once every worker that runs says that it is ready; else fail with what it says instead."""
         for name in self.workers:
-            until_sync(lambda name=name: self.unready(name) == [], READY_S, f"{name} is ready")  # type: ignore[misc]
+            try:
+                until_sync(lambda name=name: self.unready(name) == [], READY_S, f"{name} is ready")  # type: ignore[misc]
+            except DeadlinePassed as passed:
+                self._note_ended(name)
+                raise DeadlinePassed("\n".join([f"{passed}:", *self.unready(name), *self.complaints])) from None
 
     def begin(self, fault: Fault) -> None:
         """Let a fault happen; returns at once."""

@@ -3,6 +3,7 @@
 import heapq
 import json
 import shutil
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -52,7 +53,10 @@ class Result:
 
 
 def run(seed: int, minutes: float, faults: int, say: Say, logs: Path | None = None) -> Result:
-    """Do a run on servers of its own, which end with it; what they and the workers logged is copied to `logs`."""
+    """Do a run on servers of its own, which end with it; what they and the workers logged is copied to `logs`.
+
+    If it fails and `logs` was not given, it is copied to a temporary folder: a run is long, and may not fail again.
+    """
     schedule = plan(seed, minutes * 60, faults)
     say(f"chaos run: seed {seed}, {minutes:g} minutes, {faults} faults; the same seed gives the same schedule")
     for fault in schedule:
@@ -64,6 +68,10 @@ def run(seed: int, minutes: float, faults: int, say: Say, logs: Path | None = No
                 fleet.start_all()
                 _publish(fleet)
                 return _attack(fleet, schedule, Result(seed, minutes), say)
+        except Exception:
+            logs = logs or Path(tempfile.mkdtemp(prefix="plaudit-chaos-"))
+            say(f"failed; what servers and workers logged is in {logs}")
+            raise
         finally:
             if logs is not None:
                 shutil.copytree(household.logs, logs, dirs_exist_ok=True)
